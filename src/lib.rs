@@ -1,0 +1,6 @@
+//! unmask: a small probabilistic programming language whose inference is unmasking.
+
+pub mod diagnostic;
+pub mod span;
+pub mod syntax;
+pub mod value;
