@@ -1,5 +1,6 @@
 //! unmask: a small probabilistic programming language whose inference is unmasking.
 
+pub mod builtin;
 pub mod diagnostic;
 pub mod span;
 pub mod syntax;
