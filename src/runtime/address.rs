@@ -67,6 +67,11 @@ impl Addresses {
         id
     }
 
+    /// The variable with a dotted name, if executions have reached it.
+    pub fn find_variable(&self, name: &str) -> Option<VariableId> {
+        self.by_name.get(name).copied()
+    }
+
     /// The address of `variable` at `indices`.
     pub fn address(&mut self, variable: VariableId, indices: &[i64]) -> AddressId {
         let next = AddressId(self.addresses.len() as u32);
