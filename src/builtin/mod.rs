@@ -16,7 +16,7 @@ mod scalar;
 mod signature;
 
 pub use error::{EvaluationError, SignatureError};
-pub use operator::{binary, binary_type, unary, unary_type};
+pub use operator::{binary, binary_type, real_arithmetic, unary, unary_type};
 
 use std::sync::LazyLock;
 

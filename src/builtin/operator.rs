@@ -130,6 +130,7 @@ pub fn unary(op: UnaryOp, operand: &Value) -> Result<Value, EvaluationError> {
 /// # Errors
 /// Where types or shapes do not fit, an integer overflows or is divided by zero, or an integer is raised to a negative one.
 pub fn binary(op: BinaryOp, left: &Value, right: &Value) -> Result<Value, EvaluationError> {
+    // Scalars, without the vectors of the general way.
     if let (Value::Real(x), Value::Real(y)) = (left, right)
         && let Some(f) = real_arithmetic(op)
     {
@@ -148,12 +149,12 @@ pub fn binary(op: BinaryOp, left: &Value, right: &Value) -> Result<Value, Evalua
             };
             Ok(Value::Bool(if op == BinaryOp::Or { a || b } else { a && b }))
         }
-        BinaryOp::Equal => compare(function, reals, left, right, |a, b| a == b, |a, b| a == b),
-        BinaryOp::NotEqual => compare(function, reals, left, right, |a, b| a != b, |a, b| a != b),
-        BinaryOp::Less => compare(function, reals, left, right, |a, b| a < b, |a, b| a < b),
-        BinaryOp::LessEqual => compare(function, reals, left, right, |a, b| a <= b, |a, b| a <= b),
-        BinaryOp::Greater => compare(function, reals, left, right, |a, b| a > b, |a, b| a > b),
-        BinaryOp::GreaterEqual => compare(function, reals, left, right, |a, b| a >= b, |a, b| a >= b),
+        BinaryOp::Equal => compare(function, reals, left, right, f64::eq, i64::eq),
+        BinaryOp::NotEqual => compare(function, reals, left, right, f64::ne, i64::ne),
+        BinaryOp::Less => compare(function, reals, left, right, f64::lt, i64::lt),
+        BinaryOp::LessEqual => compare(function, reals, left, right, f64::le, i64::le),
+        BinaryOp::Greater => compare(function, reals, left, right, f64::gt, i64::gt),
+        BinaryOp::GreaterEqual => compare(function, reals, left, right, f64::ge, i64::ge),
         BinaryOp::Add
         | BinaryOp::Subtract
         | BinaryOp::Multiply
@@ -163,7 +164,10 @@ pub fn binary(op: BinaryOp, left: &Value, right: &Value) -> Result<Value, Evalua
             Some(f) if reals || op == BinaryOp::Divide => {
                 zip_reals(function, left, right, |x, y| Ok(f(x, y)), Elements::Real)
             }
-            _ => zip_ints(function, left, right, |a, b| int_arithmetic(op, a, b), Elements::Int),
+            _ => match (left, right) {
+                (Value::Int(a), Value::Int(b)) => int_arithmetic(op, *a, *b).map(Value::Int),
+                _ => zip_ints(function, left, right, |a, b| int_arithmetic(op, a, b), Elements::Int),
+            },
         },
     }
 }
@@ -176,15 +180,17 @@ fn compare(
     real: fn(&f64, &f64) -> bool,
     int: fn(&i64, &i64) -> bool,
 ) -> Result<Value, EvaluationError> {
-    if reals {
-        zip_reals(function, left, right, |a, b| Ok(real(&a, &b)), Elements::Bool)
-    } else {
-        zip_ints(function, left, right, |a, b| Ok(int(&a, &b)), Elements::Bool)
+    match (left, right) {
+        (Value::Real(a), Value::Real(b)) => Ok(Value::Bool(real(a, b))),
+        (Value::Int(a), Value::Int(b)) => Ok(Value::Bool(int(a, b))),
+        _ if reals => zip_reals(function, left, right, |a, b| Ok(real(&a, &b)), Elements::Bool),
+        _ => zip_ints(function, left, right, |a, b| Ok(int(&a, &b)), Elements::Bool),
     }
 }
 
-/// The operator on reals that gives a real, if it is one.
-pub(crate) fn real_arithmetic(op: BinaryOp) -> Option<fn(f64, f64) -> f64> {
+/// What the operator is on two real scalars, for callers that apply it lane by lane; `None` where it does not take reals
+/// or gives a bool.
+pub fn real_arithmetic(op: BinaryOp) -> Option<fn(f64, f64) -> f64> {
     match op {
         BinaryOp::Add => Some(|x, y| x + y),
         BinaryOp::Subtract => Some(|x, y| x - y),

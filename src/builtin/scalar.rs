@@ -3,8 +3,9 @@
 //! Outside their domain they give NaN or an infinity as IEEE 754 does, never an error: a log density that reads them can
 //! reject such a point. Free functions of plain names, so that the table in [`super`] can name them.
 
-use statrs::function::{erf as statrs_erf, gamma as statrs_gamma};
-use std::f64::consts::{FRAC_1_SQRT_2, LN_2, PI};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, PI};
+
+use statrs::function::gamma as statrs_gamma;
 
 /// ½ ln 2π
 const HALF_LN_2_PI: f64 = 0.918_938_533_204_672_741_780_329_736_406;
@@ -22,7 +23,12 @@ macro_rules! methods {
 methods! {
     exp = exp, expm1 = exp_m1, log = ln, log1p = ln_1p, log2 = log2, log10 = log10, sqrt = sqrt, cbrt = cbrt, inv = recip,
     abs = abs, floor = floor, ceil = ceil, round = round, trunc = trunc, sin = sin, cos = cos, tan = tan, asin = asin,
-    acos = acos, atan = atan, sinh = sinh, cosh = cosh, tanh = tanh, asinh = asinh, acosh = acosh, atanh = atanh,
+    acos = acos, atan = atan, sinh = sinh, cosh = cosh, tanh = tanh, asinh = asinh, acosh = acosh,
+}
+
+/// By the magnitude, because the standard library's formula cancels near −1.
+pub(super) fn atanh(x: f64) -> f64 {
+    x.abs().atanh().copysign(x)
 }
 
 pub(super) fn square(x: f64) -> f64 {
@@ -103,12 +109,43 @@ pub(super) fn log_sum_exp(x: f64, y: f64) -> f64 {
     if x == y { x + LN_2 } else { max(x, y) + (-(x - y).abs()).exp().ln_1p() }
 }
 
+/// Where erfc is read off the continued fraction. Below, 1 − erf x loses at most two digits and a half.
+const ERFC_TAIL: f64 = 2.0;
+
+/// e^(−x²), with the rounding error of the square made good.
+fn exp_minus_square(x: f64) -> f64 {
+    let square = x * x;
+    (-square).exp() * (-x.mul_add(x, -square)).exp()
+}
+
+/// Abramowitz & Stegun 7.1.6, whose terms have one sign, and from 2 on the complement. (statrs has no more than eleven
+/// digits.)
 pub(super) fn erf(x: f64) -> f64 {
-    statrs_erf::erf(x)
+    if x.abs() >= ERFC_TAIL {
+        return x.signum() * (1.0 - erfc_tail(x.abs()));
+    }
+    let (mut term, mut sum, mut k) = (x, x, 1.0);
+    while term.abs() > 1e-17 * sum.abs() {
+        k += 2.0;
+        term *= 2.0 * x * x / k;
+        sum += term;
+    }
+    FRAC_2_SQRT_PI * exp_minus_square(x) * sum
 }
 
 pub(super) fn erfc(x: f64) -> f64 {
-    statrs_erf::erfc(x)
+    if x >= ERFC_TAIL { erfc_tail(x) } else { 1.0 - erf(x) }
+}
+
+/// erfc x for x ≥ 2: the continued fraction of Abramowitz & Stegun 7.1.14, from its far end; it needs fewer terms the
+/// larger x is.
+fn erfc_tail(x: f64) -> f64 {
+    if x > 28.0 {
+        return 0.0;
+    }
+    let n_terms = (20.0 + 400.0 / (x * x)) as u32;
+    let fraction = (1..=n_terms).rev().fold(x, |below, k| x + 0.5 * f64::from(k) / below);
+    0.5 * FRAC_2_SQRT_PI * exp_minus_square(x) / fraction
 }
 
 /// The standard normal distribution function, accurate in the lower tail.
