@@ -10,7 +10,7 @@ use super::frame::Frame;
 use super::handler::Stop;
 use super::machine::Execution;
 use super::{Law, Query};
-use crate::builtin::operator;
+use crate::builtin;
 use crate::check::core::{
     Argument, Distribution, DistributionKind, Expr, ExprKind, FunctionId, Infer, Size, Subscript, Summary,
 };
@@ -33,7 +33,7 @@ impl<'p> Execution<'p, '_> {
             }
             ExprKind::Unary(op, operand) => {
                 let operand = self.evaluate(frame, operand)?;
-                operator::unary(*op, &operand).map_err(|error| self.fail(RuntimeError::Evaluation { error, span }))
+                builtin::unary(*op, &operand).map_err(|error| self.fail(RuntimeError::Evaluation { error, span }))
             }
             ExprKind::Binary(op, left, right) => self.binary(frame, *op, left, right, span),
             ExprKind::ToReal(inner) => Ok(self.evaluate(frame, inner)?.promote(Base::Real)),
@@ -163,7 +163,7 @@ impl<'p> Execution<'p, '_> {
             | BinaryOp::Power => {
                 let left = self.evaluate(frame, left)?;
                 let right = self.evaluate(frame, right)?;
-                operator::binary(op, &left, &right).map_err(|error| self.fail(RuntimeError::Evaluation { error, span }))
+                builtin::binary(op, &left, &right).map_err(|error| self.fail(RuntimeError::Evaluation { error, span }))
             }
         }
     }

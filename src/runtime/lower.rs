@@ -11,7 +11,7 @@ use super::columnar::{Arithmetic, Operand, Operation, Plan};
 use super::conditions::{Conditions, Known};
 use super::simulate::ColumnVariable;
 use super::{Addresses, Indices, Path, VariableId};
-use crate::builtin::{Builtin, operator};
+use crate::builtin::{self, Builtin};
 use crate::check::core::{
     self, Annotation, Argument, Block, DistributionKind, Expr, ExprKind, Let, Model, ModelId, Program, Random, Size, SlotId, Stmt,
     StmtKind, Subscript, Target, Type,
@@ -412,7 +412,7 @@ impl<'p> Lowering<'p> {
             ExprKind::Unary(op, operand) => {
                 let operand = self.expr(scope, operand)?;
                 if let Symbol::Known(value) = &operand {
-                    return operator::unary(*op, value).map(Symbol::Known).map_err(|_| NotColumnar);
+                    return builtin::unary(*op, value).map(Symbol::Known).map_err(|_| NotColumnar);
                 }
                 let (base, _, _) = parts(&operand)?;
                 match op {
@@ -577,7 +577,7 @@ impl<'p> Lowering<'p> {
 
     fn binary(&mut self, op: BinaryOp, left: &Symbol, right: &Symbol) -> Lowered<Symbol> {
         if let (Symbol::Known(left), Symbol::Known(right)) = (left, right) {
-            return operator::binary(op, left, right).map(Symbol::Known).map_err(|_| NotColumnar);
+            return builtin::binary(op, left, right).map(Symbol::Known).map_err(|_| NotColumnar);
         }
         let ints = parts(left)?.0 == Base::Int && parts(right)?.0 == Base::Int;
         let number = if ints { Base::Int } else { Base::Real };
