@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::RuntimeError;
 use crate::check::core::{Slot, SlotId, Type};
 use crate::span::Span;
-use crate::value::{Array, Base, DataType, Record, Value};
+use crate::value::{Array, Base, DataType, Elements, Record, Value};
 
 /// A value and whether it depends on something masked.
 #[derive(Clone, Debug)]
@@ -97,32 +97,25 @@ impl<'p> Frame<'p> {
     pub fn read(&mut self, slot: SlotId, span: Span) -> Result<&Tracked, RuntimeError> {
         let name = self.name(slot);
         let ty = self.layout.get(slot.0).map(|s| s.ty);
-        match self.slots.get_mut(slot.0) {
-            Some(SlotState::Whole(tracked)) => Ok(tracked),
-            Some(SlotState::Filling { cells, whole }) => match whole {
-                Some(tracked) => Ok(tracked),
-                empty @ None => {
-                    let mut at = Vec::new();
-                    let gathered = gather(cells, ty, &mut at, span).map_err(|gap| match gap {
-                        Gap::Missing => RuntimeError::NotYetDefined { name: element_name(name, &at), span },
-                        Gap::Failed(error) => error,
-                    })?;
-                    Ok(empty.insert(gathered))
-                }
-            },
-            Some(SlotState::Empty) if matches!(ty, Some(Type::Data(DataType { rank: 1.., .. }))) => {
-                // An array whose loops ran no iteration.
-                let Some(Type::Data(data)) = ty else { return Err(not_defined(name, span)) };
-                let shape = vec![0; data.rank];
-                let empty = Array::new(shape, crate::value::Elements::from_f64s(data.base, []));
-                let value = empty.map_or(Value::Real(f64::NAN), Value::array);
-                self.slots[slot.0] = SlotState::Whole(Tracked { value, masked: false });
-                match &self.slots[slot.0] {
-                    SlotState::Whole(tracked) => Ok(tracked),
-                    SlotState::Empty | SlotState::Filling { .. } => Err(not_defined(name, span)),
-                }
+        let Some(state) = self.slots.get_mut(slot.0) else { return Err(not_defined(name, span)) };
+        if let (SlotState::Empty, Some(Type::Data(data))) = (&*state, ty)
+            && let Some(empty) = Array::new(vec![0; data.rank], Elements::from_f64s(data.base, []))
+        {
+            // An array whose loops ran no iteration.
+            *state = SlotState::Whole(Tracked { value: Value::array(empty), masked: false });
+        }
+        match state {
+            SlotState::Whole(tracked) => Ok(tracked),
+            SlotState::Filling { whole: Some(tracked), .. } => Ok(tracked),
+            SlotState::Filling { cells, whole: whole @ None } => {
+                let mut at = Vec::new();
+                let gathered = gather(cells, ty, &mut at, span).map_err(|gap| match gap {
+                    Gap::Missing => RuntimeError::NotYetDefined { name: element_name(name, &at), span },
+                    Gap::Failed(error) => error,
+                })?;
+                Ok(whole.insert(gathered))
             }
-            Some(SlotState::Empty) | None => Err(not_defined(name, span)),
+            SlotState::Empty => Err(not_defined(name, span)),
         }
     }
 

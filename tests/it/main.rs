@@ -1,4 +1,5 @@
-//! The one integration test binary; one module a topic.
+//! All integration tests, in one binary; one module a topic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod builtin;
+mod syntax;
