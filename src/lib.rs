@@ -2,6 +2,7 @@
 
 pub mod builtin;
 pub mod diagnostic;
+pub mod dist;
 pub mod span;
 pub mod syntax;
 pub mod value;
