@@ -51,7 +51,8 @@ impl Addresses {
         if let Some(found) = self.children.get(&key) {
             return *found;
         }
-        let mut segments = parent.and_then(|p| self.variables.get(p.0 as usize)).map_or(Vec::new(), |v| v.segments.clone());
+        let mut segments =
+            parent.and_then(|p| self.variables.get(p.0 as usize)).map_or(Vec::new(), |v| v.segments.clone());
         segments.extend(path.iter().cloned());
         let name: Arc<str> = segments.iter().map(|(n, _)| &**n).collect::<Vec<_>>().join(".").into();
         let id = match self.by_name.get(&name) {

@@ -67,7 +67,9 @@ impl Plan {
                         .iter()
                         .map(|p| match p {
                             Operand::Constant(x) => Column::Constant(*x),
-                            Operand::Register(r) => before.get(*r).map_or(Column::Constant(f64::NAN), |c| Column::Lanes(c)),
+                            Operand::Register(r) => {
+                                before.get(*r).map_or(Column::Constant(f64::NAN), |c| Column::Lanes(c))
+                            }
                         })
                         .collect();
                     family

@@ -145,7 +145,14 @@ impl<'p> Execution<'p, '_> {
         Ok(tracked)
     }
 
-    fn binary(&mut self, frame: &mut Frame<'p>, op: BinaryOp, left: &'p Expr, right: &'p Expr, span: Span) -> Evaluated<Value> {
+    fn binary(
+        &mut self,
+        frame: &mut Frame<'p>,
+        op: BinaryOp,
+        left: &'p Expr,
+        right: &'p Expr,
+        span: Span,
+    ) -> Evaluated<Value> {
         match op {
             BinaryOp::And => Ok(Value::Bool(self.condition(frame, left)? && self.condition(frame, right)?)),
             BinaryOp::Or => Ok(Value::Bool(self.condition(frame, left)? || self.condition(frame, right)?)),
@@ -169,7 +176,9 @@ impl<'p> Execution<'p, '_> {
     }
 
     pub(super) fn condition(&mut self, frame: &mut Frame<'p>, expr: &'p Expr) -> Evaluated<bool> {
-        self.evaluate(frame, expr)?.as_condition().ok_or_else(|| internal("a condition that is not bool or int", expr.span))
+        self.evaluate(frame, expr)?
+            .as_condition()
+            .ok_or_else(|| internal("a condition that is not bool or int", expr.span))
     }
 
     pub(super) fn integer(&mut self, frame: &mut Frame<'p>, expr: &'p Expr) -> Evaluated<i64> {
@@ -180,7 +189,13 @@ impl<'p> Execution<'p, '_> {
         Ok((self.integer(frame, lower)?, self.integer(frame, upper)?))
     }
 
-    fn index(&mut self, frame: &mut Frame<'p>, base: &'p Expr, subscripts: &'p [Subscript], span: Span) -> Evaluated<Value> {
+    fn index(
+        &mut self,
+        frame: &mut Frame<'p>,
+        base: &'p Expr,
+        subscripts: &'p [Subscript],
+        span: Span,
+    ) -> Evaluated<Value> {
         let mut at = super::Indices::new();
         let mut leading = 0;
         for subscript in subscripts {
@@ -213,7 +228,13 @@ impl<'p> Execution<'p, '_> {
     }
 
     /// The rest of the subscripts, of which the first is a slice.
-    fn slice(&mut self, frame: &mut Frame<'p>, value: Value, subscripts: &'p [Subscript], span: Span) -> Evaluated<Value> {
+    fn slice(
+        &mut self,
+        frame: &mut Frame<'p>,
+        value: Value,
+        subscripts: &'p [Subscript],
+        span: Span,
+    ) -> Evaluated<Value> {
         let Some((first, rest)) = subscripts.split_first() else { return Ok(value) };
         match first {
             Subscript::Index(expr) => {
@@ -288,7 +309,14 @@ impl<'p> Execution<'p, '_> {
     }
 
     /// Binds or checks the declared sizes of a parameter.
-    pub(super) fn bind_sizes(&mut self, frame: &mut Frame<'p>, name: &str, value: &Value, sizes: &'p [Size], span: Span) -> Evaluated<()> {
+    pub(super) fn bind_sizes(
+        &mut self,
+        frame: &mut Frame<'p>,
+        name: &str,
+        value: &Value,
+        sizes: &'p [Size],
+        span: Span,
+    ) -> Evaluated<()> {
         for (axis, size) in sizes.iter().enumerate() {
             let Some(found) = value.shape().get(axis).copied() else { continue };
             match size {
@@ -299,7 +327,14 @@ impl<'p> Execution<'p, '_> {
         Ok(())
     }
 
-    pub(super) fn check_sizes(&mut self, frame: &mut Frame<'p>, name: &str, value: &Value, sizes: &'p [Expr], span: Span) -> Evaluated<()> {
+    pub(super) fn check_sizes(
+        &mut self,
+        frame: &mut Frame<'p>,
+        name: &str,
+        value: &Value,
+        sizes: &'p [Expr],
+        span: Span,
+    ) -> Evaluated<()> {
         for (axis, expr) in sizes.iter().enumerate() {
             if let Some(found) = value.shape().get(axis).copied() {
                 self.check_size(frame, name, axis, found, expr, span)?;
@@ -308,7 +343,15 @@ impl<'p> Execution<'p, '_> {
         Ok(())
     }
 
-    fn check_size(&mut self, frame: &mut Frame<'p>, name: &str, axis: usize, found: usize, expr: &'p Expr, span: Span) -> Evaluated<()> {
+    fn check_size(
+        &mut self,
+        frame: &mut Frame<'p>,
+        name: &str,
+        axis: usize,
+        found: usize,
+        expr: &'p Expr,
+        span: Span,
+    ) -> Evaluated<()> {
         let outer = self.masked;
         let expected = self.integer(frame, expr)?;
         self.masked = outer;
@@ -346,7 +389,8 @@ impl<'p> Execution<'p, '_> {
                 }
             });
         }
-        dist::Distribution::new(*family, evaluated).map_err(|error| self.fail(RuntimeError::Distribution { error, span }))
+        dist::Distribution::new(*family, evaluated)
+            .map_err(|error| self.fail(RuntimeError::Distribution { error, span }))
     }
 
     fn marginal(&mut self, frame: &mut Frame<'p>, expr: &'p Expr) -> Evaluated<Marginal> {
@@ -420,12 +464,8 @@ fn stack(rows: &[Value], expr: &Expr, span: Span) -> Evaluated<Value> {
 
 fn stack_values(rows: &[Value], element: DataType, span: Span) -> Evaluated<Value> {
     let array = Array::stack(rows, element);
-    let ragged = |e: crate::value::RaggedArray| RuntimeError::Ragged {
-        row: e.row,
-        expected: e.expected,
-        found: e.found,
-        span,
-    };
+    let ragged =
+        |e: crate::value::RaggedArray| RuntimeError::Ragged { row: e.row, expected: e.expected, found: e.found, span };
     Ok(Value::Array(Arc::new(array.map_err(ragged)?)))
 }
 
@@ -444,7 +484,8 @@ pub(super) fn internal(message: &'static str, span: Span) -> Stop {
 }
 
 fn summarise(summary: Summary, marginal: &Marginal, arguments: &[Value]) -> Result<Value, String> {
-    let of = |f: fn(&Marginal) -> Option<Value>| f(marginal).ok_or_else(|| "the posterior has no draws of it".to_owned());
+    let of =
+        |f: fn(&Marginal) -> Option<Value>| f(marginal).ok_or_else(|| "the posterior has no draws of it".to_owned());
     match summary {
         Summary::Mean => of(Marginal::mean),
         Summary::Sd => of(Marginal::sd),

@@ -121,7 +121,12 @@ impl<'p> Frame<'p> {
 
     /// One element of a slot by as many leading `indices` as its cells have, and how many were used; `None` where the slot
     /// has no cells (read it as a whole).
-    pub fn read_cell(&self, slot: SlotId, indices: &[i64], span: Span) -> Option<Result<(&Tracked, usize), RuntimeError>> {
+    pub fn read_cell(
+        &self,
+        slot: SlotId,
+        indices: &[i64],
+        span: Span,
+    ) -> Option<Result<(&Tracked, usize), RuntimeError>> {
         let Some(SlotState::Filling { cells, .. }) = self.slots.get(slot.0) else { return None };
         let mut cell = cells;
         for (depth, index) in indices.iter().enumerate() {

@@ -13,8 +13,8 @@ use super::simulate::ColumnVariable;
 use super::{Addresses, Indices, Path, VariableId};
 use crate::builtin::{self, Builtin};
 use crate::check::core::{
-    self, Annotation, Argument, Block, DistributionKind, Expr, ExprKind, Let, Model, ModelId, Program, Random, Size, SlotId, Stmt,
-    StmtKind, Subscript, Target, Type,
+    self, Annotation, Argument, Block, DistributionKind, Expr, ExprKind, Let, Model, ModelId, Program, Random, Size,
+    SlotId, Stmt, StmtKind, Subscript, Target, Type,
 };
 use crate::syntax::ast::{BinaryOp, Role, UnaryOp};
 use crate::value::{Array, Base, DataType, Elements, Value};
@@ -121,7 +121,8 @@ impl Scope {
 /// Cells as an array; they must be dense.
 fn gather(cells: &BTreeMap<Vec<i64>, Symbol>) -> Lowered<Symbol> {
     let rank = cells.keys().next().map_or(0, Vec::len);
-    let outer: Vec<usize> = (0..rank).map(|axis| cells.keys().map(|k| k[axis] + 1).max().unwrap_or(0) as usize).collect();
+    let outer: Vec<usize> =
+        (0..rank).map(|axis| cells.keys().map(|k| k[axis] + 1).max().unwrap_or(0) as usize).collect();
     if cells.len() != outer.iter().product::<usize>() {
         return Err(NotColumnar);
     }
@@ -179,7 +180,12 @@ impl<'p> Lowering<'p> {
         self.bind_parameters(scope, &model.parameters, arguments)
     }
 
-    fn bind_parameters(&mut self, scope: &mut Scope, parameters: &'p [core::Parameter], arguments: Vec<Symbol>) -> Lowered<()> {
+    fn bind_parameters(
+        &mut self,
+        scope: &mut Scope,
+        parameters: &'p [core::Parameter],
+        arguments: Vec<Symbol>,
+    ) -> Lowered<()> {
         for (parameter, argument) in parameters.iter().zip(&arguments) {
             scope.set(parameter.slot, argument.clone());
         }
@@ -337,7 +343,14 @@ impl<'p> Lowering<'p> {
         Ok(Symbol::Lane { register: out, base })
     }
 
-    fn submodel(&mut self, scope: &mut Scope, stmt: &'p Random, model: ModelId, arguments: &'p [Expr], indices: Vec<i64>) -> Lowered<()> {
+    fn submodel(
+        &mut self,
+        scope: &mut Scope,
+        stmt: &'p Random,
+        model: ModelId,
+        arguments: &'p [Expr],
+        indices: Vec<i64>,
+    ) -> Lowered<()> {
         let arguments: Lowered<Vec<Symbol>> = arguments.iter().map(|e| self.expr(scope, e)).collect();
         let (variable, at) = self.located(&stmt.target.path, &indices);
         let inner_model = self.program.model(model);
@@ -478,7 +491,9 @@ impl<'p> Lowering<'p> {
                 }
                 stack(rows)
             }
-            ExprKind::PosteriorField(..) | ExprKind::Summary(..) | ExprKind::LogDensity(..) | ExprKind::Infer(_) => Err(NotColumnar),
+            ExprKind::PosteriorField(..) | ExprKind::Summary(..) | ExprKind::LogDensity(..) | ExprKind::Infer(_) => {
+                Err(NotColumnar)
+            }
         }
     }
 
@@ -514,7 +529,13 @@ impl<'p> Lowering<'p> {
     }
 
     /// `if` on a register: both sides are evaluated, which is harmless as nothing that is lowered can fail.
-    fn select(&mut self, scope: &mut Scope, condition: &'p Expr, then: &'p Expr, otherwise: &'p Expr) -> Lowered<Symbol> {
+    fn select(
+        &mut self,
+        scope: &mut Scope,
+        condition: &'p Expr,
+        then: &'p Expr,
+        otherwise: &'p Expr,
+    ) -> Lowered<Symbol> {
         let condition = match self.expr(scope, condition)? {
             Symbol::Known(value) => {
                 let holds = value.as_condition().ok_or(NotColumnar)?;
@@ -554,7 +575,13 @@ impl<'p> Lowering<'p> {
     }
 
     /// Applies `operation` to the scalars of both sides; a scalar side goes with every element of the other.
-    fn zip(&mut self, left: &Symbol, right: &Symbol, base: Base, operation: impl Fn(Operand, Operand, usize) -> Operation) -> Lowered<Symbol> {
+    fn zip(
+        &mut self,
+        left: &Symbol,
+        right: &Symbol,
+        base: Base,
+        operation: impl Fn(Operand, Operand, usize) -> Operation,
+    ) -> Lowered<Symbol> {
         let (_, left_shape, left) = parts(left)?;
         let (_, right_shape, right) = parts(right)?;
         let shape = match (left_shape.is_empty(), right_shape.is_empty()) {
@@ -582,7 +609,8 @@ impl<'p> Lowering<'p> {
         let ints = parts(left)?.0 == Base::Int && parts(right)?.0 == Base::Int;
         let number = if ints { Base::Int } else { Base::Real };
         let arithmetic = |operator| move |left, right, out| Operation::Arithmetic { operator, left, right, out };
-        let relation = |function: fn(f64, f64) -> f64| move |left, right, out| Operation::Zip { function, left, right, out };
+        let relation =
+            |function: fn(f64, f64) -> f64| move |left, right, out| Operation::Zip { function, left, right, out };
         match op {
             BinaryOp::Add => self.zip(left, right, number, arithmetic(Arithmetic::Add)),
             BinaryOp::Subtract => self.zip(left, right, number, arithmetic(Arithmetic::Subtract)),

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::Runtime;
 use super::address::{AddressId, Addresses, Indices, VariableId};
 use super::conditions::{Conditions, Known, Supplied};
 use super::error::RuntimeError;
 use super::expression::{Evaluated, internal};
 use super::frame::{Frame, element_name};
 use super::handler::{Handler, Law, Site, Stop};
-use super::Runtime;
 use crate::check::core::{
     self, Annotation, Block, DistributionKind, Let, ModelId, Program, Random, Stmt, StmtKind, Target, Type,
 };
@@ -138,7 +138,9 @@ impl<'p> Execution<'p, '_> {
             let Known::Value(value) = known else {
                 let name = parameter.name.to_string();
                 let span = parameter.span;
-                return Err(RuntimeError::MissingValue { name, role: Role::Given, has_distribution: false, span }.into());
+                return Err(
+                    RuntimeError::MissingValue { name, role: Role::Given, has_distribution: false, span }.into()
+                );
             };
             frame.set(parameter.slot, value, false);
         }
@@ -166,7 +168,8 @@ impl<'p> Execution<'p, '_> {
                 Supplied::Value(value) => value.as_array().map_or(1, |a| a.size()),
                 Supplied::Partial { missing, .. } => missing.iter().filter(|m| !**m).count(),
             };
-            let used = self.addresses.find_variable(name).and_then(|v| self.used.get(v.0 as usize).copied()).unwrap_or(0);
+            let used =
+                self.addresses.find_variable(name).and_then(|v| self.used.get(v.0 as usize).copied()).unwrap_or(0);
             if used >= expected {
                 continue;
             }
@@ -316,7 +319,15 @@ impl<'p> Execution<'p, '_> {
         self.used[at] += value.as_array().map_or(1, |a| a.size());
     }
 
-    fn store(&mut self, frame: &mut Frame<'p>, target: &'p Target, indices: &[i64], value: Value, masked: bool, reported: bool) -> Evaluated<()> {
+    fn store(
+        &mut self,
+        frame: &mut Frame<'p>,
+        target: &'p Target,
+        indices: &[i64],
+        value: Value,
+        masked: bool,
+        reported: bool,
+    ) -> Evaluated<()> {
         if reported {
             match &*target.path {
                 [(name, _)] => frame.define(name, target.slot),
@@ -541,6 +552,8 @@ fn returns(block: &Block) -> bool {
         StmtKind::Return(_) => true,
         StmtKind::If { then, otherwise, .. } => returns(then) || returns(otherwise),
         StmtKind::For { body, .. } => returns(body),
-        StmtKind::Random(_) | StmtKind::Let(_) | StmtKind::Factor(_) | StmtKind::Print(_) | StmtKind::Evaluate(_) => false,
+        StmtKind::Random(_) | StmtKind::Let(_) | StmtKind::Factor(_) | StmtKind::Print(_) | StmtKind::Evaluate(_) => {
+            false
+        }
     })
 }

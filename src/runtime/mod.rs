@@ -105,7 +105,8 @@ impl Runtime {
 
     /// The answer to `query`, remembered where it is nested.
     fn infer(&self, query: &Query) -> Result<Arc<Posterior>, RuntimeError> {
-        let fail = |diagnostic: Diagnostic| RuntimeError::Inference { diagnostic: Box::new(diagnostic), span: query.span };
+        let fail =
+            |diagnostic: Diagnostic| RuntimeError::Inference { diagnostic: Box::new(diagnostic), span: query.span };
         let Some(inference) = &self.inference else {
             return Err(fail(Diagnostic::error("E0615", "this program was started without inference engines")));
         };

@@ -1,12 +1,12 @@
 //! Running a file's script.
 
+use super::Runtime;
 use super::address::{Addresses, Indices};
 use super::conditions::Conditions;
 use super::error::RuntimeError;
 use super::frame::Frame;
 use super::handler::{Handler, Site, Stop};
 use super::machine::{Execution, Purpose};
-use super::Runtime;
 use crate::span::Span;
 use crate::value::Value;
 
