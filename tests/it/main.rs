@@ -1,5 +1,6 @@
 //! All integration tests, in one binary; one module a topic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod architecture;
 mod builtin;
 mod syntax;
