@@ -3,4 +3,5 @@
 
 mod architecture;
 mod builtin;
+mod dist;
 mod syntax;
