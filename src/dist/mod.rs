@@ -28,6 +28,7 @@ mod linear;
 mod scalar;
 mod special;
 mod support;
+mod transform;
 mod validate;
 
 pub use argument::{Argument, Point};
