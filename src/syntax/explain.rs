@@ -302,7 +302,11 @@ fn operators(
                         && top.at.checked_sub(1).is_some_and(|i| matches!(mender.token(i), Some(Token::Name(_))))
                 });
                 let inside = top.is_some() || head;
-                (inside && stop.expects(Token::Equal)).then_some(SyntaxError::AssignmentInExpression { span, argument })
+                let operand = matches!(
+                    previous,
+                    Token::Name(_) | Token::Int(_) | Token::Real(_) | Token::RightParen | Token::RightBracket
+                );
+                (inside && operand).then_some(SyntaxError::AssignmentInExpression { span, argument })
             }
         },
         Token::If => {

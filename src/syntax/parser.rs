@@ -180,7 +180,7 @@ impl<'l> Mistakes<'l> {
     }
 
     fn full(&self) -> bool {
-        self.found.len() >= MAX_ERRORS
+        self.found.len() > MAX_ERRORS
     }
 
     fn finish(self) -> Vec<SyntaxError> {
