@@ -1,5 +1,7 @@
 //! What to say about a token that cannot stand where it does.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "most of the many tokens mean nothing at most places")]
+
 use super::builder::Failure;
 use super::error::{SyntaxError, partner};
 use super::parser::Stop;
@@ -261,10 +263,7 @@ fn words(mender: &Mender<'_>, stop: &Stop<'_>, scene: &Scene<'_>, token: Token<'
     }
     let nearest = near_miss(first, KEYWORDS.iter().copied())?;
     let plausible = first.len() >= 3 || nearest.eq_ignore_ascii_case(first);
-    let follows = match token {
-        Token::Name(_) | Token::Str(_) | Token::LeftBrace | Token::Fn | Token::If => true,
-        _ => false,
-    };
+    let follows = matches!(token, Token::Name(_) | Token::Str(_) | Token::LeftBrace | Token::Fn | Token::If);
     (plausible && follows).then(|| SyntaxError::MisspelledKeyword {
         found: first.into(),
         keyword: nearest.into(),
@@ -310,24 +309,24 @@ fn operators(
             }
         },
         Token::If => {
-            let operator = match previous {
+            let operator = matches!(
+                previous,
                 Token::Plus
-                | Token::Minus
-                | Token::Star
-                | Token::Slash
-                | Token::Percent
-                | Token::Caret
-                | Token::And
-                | Token::Or
-                | Token::Not
-                | Token::Equal
-                | Token::NotEqual
-                | Token::Less
-                | Token::LessEqual
-                | Token::Greater
-                | Token::GreaterEqual => true,
-                _ => false,
-            };
+                    | Token::Minus
+                    | Token::Star
+                    | Token::Slash
+                    | Token::Percent
+                    | Token::Caret
+                    | Token::And
+                    | Token::Or
+                    | Token::Not
+                    | Token::Equal
+                    | Token::NotEqual
+                    | Token::Less
+                    | Token::LessEqual
+                    | Token::Greater
+                    | Token::GreaterEqual
+            );
             operator.then_some(SyntaxError::IfOperand { span })
         }
         Token::Name(_) => {

@@ -1,6 +1,8 @@
 //! How the parser goes on after a mistake: where statements begin and end is read off the brackets, so that only the
 //! statement with the mistake is lost, and often not even that.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "most of the many tokens mean nothing at most places")]
+
 use super::builder::{Failure, Terminal};
 use super::error::SyntaxError;
 use super::explain::explain;
