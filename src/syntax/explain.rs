@@ -131,7 +131,7 @@ fn expectation(stop: &Stop<'_>) -> String {
         }
     }
     match words.as_slice() {
-        [] => "something else".into(),
+        [] => "the end of the text".into(),
         [only] => only.clone(),
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }

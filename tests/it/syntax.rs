@@ -153,10 +153,9 @@ fn expressions_are_read_alone() {
     error[E0102]: unexpected end of the text, expected an expression
       1:4 `` expected an expression
     ");
-    insta::assert_snapshot!(complaint("1; 2"), @"");
-    insta::assert_snapshot!(complaint(""), @"");
-    insta::assert_snapshot!(complaint("f(1"), @"");
-    insta::assert_snapshot!(complaint("a < b < c"), @"");
+    for (text, code) in [("1; 2", "E0101"), ("", "E0102"), ("f(1", "E0104"), ("a < b < c", "E0108"), ("1.", "E0007")] {
+        assert!(complaint(text).starts_with(&std::format!("error[{code}]")), "{text}: {}", complaint(text));
+    }
 }
 
 #[test]
