@@ -14,8 +14,14 @@ fn count(case: &Case) -> usize {
 
 /// A function of the case with input `i` (arguments first, then coordinates of the point) as a number with a derivative,
 /// and with that input moved.
-fn evaluate(case: &Case, known: &Known, i: usize, of: impl Fn(&Case, &Known, &dyn Fn(usize, f64) -> Dual) -> Dual) -> (Dual, f64) {
-    let inputs = |seed: bool, shift: f64| move |j: usize, x: f64| dual(if i == j { x + shift } else { x }, seed && i == j);
+fn evaluate(
+    case: &Case,
+    known: &Known,
+    i: usize,
+    of: impl Fn(&Case, &Known, &dyn Fn(usize, f64) -> Dual) -> Dual,
+) -> (Dual, f64) {
+    let inputs =
+        |seed: bool, shift: f64| move |j: usize, x: f64| dual(if i == j { x + shift } else { x }, seed && i == j);
     let n = count(case);
     let value = current(case, known, i, n);
     // Fourth-order central differences.
