@@ -9,7 +9,7 @@ mod calls;
 pub mod core;
 mod dependence;
 mod distributions;
-
+mod dump;
 mod error;
 mod explain;
 mod expressions;
@@ -23,6 +23,7 @@ mod statements;
 mod types;
 mod variables;
 
+pub use dump::dump;
 pub use error::CheckError;
 pub use imports::{Files, ImportError, Loaded, MemoryFiles, STANDARD_LIBRARY, StandardLibrary};
 pub use infer::{INFER_OPTIONS, OptionKind};

@@ -4,4 +4,5 @@
 mod architecture;
 mod builtin;
 mod dist;
+mod robustness;
 mod syntax;

@@ -14,9 +14,48 @@ use unmask::syntax;
 
 /// Pieces that mutations insert besides the tokens of the programs.
 const SPICE: &[&str] = &[
-    "0", "-1", "1e308", "9223372036854775807", "0.0", "inf", "true", "?", "@", "~", "..", "[", "]", "(", ")", "{", "}", ";",
-    "for", "if", "else", "plate", "return", "factor", "infer", "simulate", "observe", "given", "let", "model", "fn", "x", "n",
-    "normal(0, 1)", "poisson(1e18)", "zeros(9999999999)", "div(1, 0)", "[1, 2][5]", "\"text\"", "é", "\u{0}", "// c\n",
+    "0",
+    "-1",
+    "1e308",
+    "9223372036854775807",
+    "0.0",
+    "inf",
+    "true",
+    "?",
+    "@",
+    "~",
+    "..",
+    "[",
+    "]",
+    "(",
+    ")",
+    "{",
+    "}",
+    ";",
+    "for",
+    "if",
+    "else",
+    "plate",
+    "return",
+    "factor",
+    "infer",
+    "simulate",
+    "observe",
+    "given",
+    "let",
+    "model",
+    "fn",
+    "x",
+    "n",
+    "normal(0, 1)",
+    "poisson(1e18)",
+    "zeros(9999999999)",
+    "div(1, 0)",
+    "[1, 2][5]",
+    "\"text\"",
+    "é",
+    "\u{0}",
+    "// c\n",
 ];
 
 static CORPUS: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
@@ -108,7 +147,10 @@ fn exercise(text: &str) -> &'static str {
     let checked = match check("fuzz.ppl", text, &StandardLibrary) {
         Ok(checked) => checked,
         Err(rejected) => {
-            assert!(rejected.diagnostics.iter().any(unmask::diagnostic::Diagnostic::is_error), "rejected without an error");
+            assert!(
+                rejected.diagnostics.iter().any(unmask::diagnostic::Diagnostic::is_error),
+                "rejected without an error"
+            );
             return if parsed.errors.is_empty() { "checked" } else { "parsed" };
         }
     };
