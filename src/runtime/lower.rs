@@ -208,6 +208,20 @@ impl<'p> Lowering<'p> {
         Ok(())
     }
 
+    /// Declared sizes must be met; the machine reports where they are not.
+    fn check_sizes(&mut self, scope: &mut Scope, sizes: &'p [Expr], symbol: &Symbol) -> Lowered<()> {
+        if sizes.is_empty() {
+            return Ok(());
+        }
+        let (_, shape, _) = parts(symbol)?;
+        for (size, found) in sizes.iter().zip(shape) {
+            if self.integer(scope, size)? != found as i64 {
+                return Err(NotColumnar);
+            }
+        }
+        Ok(())
+    }
+
     fn block(&mut self, scope: &mut Scope, block: &'p Block) -> Lowered<Option<Symbol>> {
         for stmt in &block.statements {
             if let Some(returned) = self.statement(scope, stmt)? {
@@ -309,15 +323,9 @@ impl<'p> Lowering<'p> {
             }
         };
         if let Some(symbol) = &known {
-            let (_, shape, _) = parts(symbol)?;
-            for (size, found) in stmt.sizes.iter().zip(shape) {
-                if self.integer(scope, size)? != found as i64 {
-                    return Err(NotColumnar);
-                }
-            }
+            self.check_sizes(scope, &stmt.sizes, symbol)?;
         }
         let symbol = match known {
-            // Parameters are still checked where the value is known: let the machine do it unless they are plain.
             Some(symbol) => symbol,
             None => self.draw(scope, stmt)?,
         };
@@ -374,14 +382,7 @@ impl<'p> Lowering<'p> {
     fn deterministic(&mut self, scope: &mut Scope, line: &'p Let) -> Lowered<()> {
         let indices = self.subscripts(scope, &line.target)?;
         let symbol = self.expr(scope, &line.value)?;
-        if !line.sizes.is_empty() {
-            let (_, shape, _) = parts(&symbol)?;
-            for (size, found) in line.sizes.iter().zip(shape) {
-                if self.integer(scope, size)? != found as i64 {
-                    return Err(NotColumnar);
-                }
-            }
-        }
+        self.check_sizes(scope, &line.sizes, &symbol)?;
         if line.reported || line.condition {
             let (variable, at) = self.located(&line.target.path, &indices);
             if parts(&symbol).is_ok() {
@@ -465,15 +466,14 @@ impl<'p> Lowering<'p> {
                 let arguments: Lowered<Vec<Symbol>> = arguments.iter().map(|e| self.expr(scope, e)).collect();
                 let function = self.program.function(*function);
                 let body = function.body.as_ref().ok_or(NotColumnar)?;
-                if !function.return_sizes.is_empty() {
-                    return Err(NotColumnar);
-                }
                 self.descend()?;
                 let mut inner = Scope::new(function.frame.len());
                 self.bind_parameters(&mut inner, &function.parameters, arguments?)?;
                 let returned = self.block(&mut inner, body)?;
                 self.depth -= 1;
-                returned.ok_or(NotColumnar)
+                let returned = returned.ok_or(NotColumnar)?;
+                self.check_sizes(&mut inner, &function.return_sizes, &returned)?;
+                Ok(returned)
             }
             ExprKind::Array(elements) => {
                 let rows: Lowered<Vec<Symbol>> = elements.iter().map(|e| self.expr(scope, e)).collect();

@@ -5,4 +5,5 @@ mod architecture;
 mod builtin;
 mod dist;
 mod robustness;
+mod runtime;
 mod syntax;
