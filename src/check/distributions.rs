@@ -208,6 +208,7 @@ impl Body<'_, '_> {
                 | Constraint::FiniteElements
                 | Constraint::PositiveElements
                 | Constraint::Covariance
+                | Constraint::Size
                 | Constraint::CholeskyFactor => true,
             },
             (DistributionKind::Family(..) | DistributionKind::Model(..) | DistributionKind::Marginal(_), _) => false,
@@ -323,7 +324,9 @@ fn constant_argument(argument: &Argument) -> Option<dist::Argument<f64>> {
             (_, Type::Data(DataType { rank: 0, .. })) => constant(value).map(dist::Argument::Scalar),
             _ => None,
         },
-        Argument::Distribution(inner) => Some(dist::Argument::Distribution(Box::new(constant_distribution(inner)?.ok()?))),
+        Argument::Distribution(inner) => {
+            Some(dist::Argument::Distribution(Box::new(constant_distribution(inner)?.ok()?)))
+        }
         Argument::Distributions(inner) => {
             let inner: Option<Vec<_>> = inner.iter().map(|d| constant_distribution(d)?.ok()).collect();
             Some(dist::Argument::Distributions(inner?.into()))

@@ -51,7 +51,9 @@ impl CheckError {
         match self {
             Self::UnknownVariable { span, help, .. } => parts("E0201", *span, "not defined here").maybe_help(help),
             Self::UnknownFunction { span, help, .. } => parts("E0202", *span, "not a function").maybe_help(help),
-            Self::UnknownDistribution { span, help, .. } => parts("E0203", *span, "not a distribution").maybe_help(help),
+            Self::UnknownDistribution { span, help, .. } => {
+                parts("E0203", *span, "not a distribution").maybe_help(help)
+            }
             Self::UnknownModel { span, help, .. } => parts("E0204", *span, "not a model").maybe_help(help),
             Self::AlreadyDefined { span, first, .. } => parts("E0205", *span, "defined again")
                 .other(*first, "first defined here")
@@ -126,9 +128,8 @@ impl CheckError {
                 parts("E0316", *span, "not a distribution").help("deterministic values are defined by `let x = ...;`")
             }
             Self::DistributionArgument { span, expected, .. } => parts("E0317", *span, format!("expected {expected}")),
-            Self::SummaryArgument { span, .. } => {
-                parts("E0318", *span, "here").help("summaries read a posterior, as in `mean(p.x)` after `let p = infer ...;`")
-            }
+            Self::SummaryArgument { span, .. } => parts("E0318", *span, "here")
+                .help("summaries read a posterior, as in `mean(p.x)` after `let p = infer ...;`"),
             Self::NotSuppliable { span, help, .. } => parts("E0319", *span, "has no value of its own").maybe_help(help),
 
             Self::NeedsDistribution { span, role, name } => parts("E0401", *span, "no distribution")
@@ -151,7 +152,9 @@ impl CheckError {
                 .help(format!("give it noise: `observe {name} ~ normal({value}, sigma);`")),
             Self::RoleWithEquals { role, name, value, span } => {
                 let help = match role {
-                    Role::Given => format!("write `let {name} = {value};`, or for a default `given {name}: real @ {value};`"),
+                    Role::Given => {
+                        format!("write `let {name} = {value};`, or for a default `given {name}: real @ {value};`")
+                    }
                     Role::Sample | Role::Observe => {
                         format!("write `let {name} = {value};`, or `{} {name} ~ DISTRIBUTION;`", role.name())
                     }
@@ -167,9 +170,12 @@ impl CheckError {
             }
             Self::ValueOfModel { name, variable, span, .. } => {
                 let variable = variable.as_deref().unwrap_or("x");
-                parts("E0410", *span, "a value").help(format!("supply one of its variables, such as `{name}.{variable}`"))
+                parts("E0410", *span, "a value")
+                    .help(format!("supply one of its variables, such as `{name}.{variable}`"))
             }
-            Self::Simulate { span } => parts("E0411", *span, "here").help("as in `sample b ~ flat() simulate normal(0, 10);`"),
+            Self::Simulate { span } => {
+                parts("E0411", *span, "here").help("as in `sample b ~ flat() simulate normal(0, 10);`")
+            }
             Self::RandomAnnotation { span } => {
                 parts("E0412", *span, "depends on a random variable").help("use constants and givens")
             }
@@ -189,7 +195,9 @@ impl CheckError {
                 parts("E0421", *span, "here").help("write `print(...);` outside models and functions")
             }
             Self::ReturnInPlate { span } => parts("E0422", *span, "in a plate").help("write `for` in place of `plate`"),
-            Self::WholeAndElements { span, first, .. } => parts("E0423", *span, "here").other(*first, "first defined here"),
+            Self::WholeAndElements { span, first, .. } => {
+                parts("E0423", *span, "here").other(*first, "first defined here")
+            }
             Self::MissingReturnType { span, name } => {
                 parts("E0424", *span, "no type").help(format!("write `library fn {name}(...) -> real;`"))
             }
@@ -207,8 +215,7 @@ impl From<&CheckError> for Diagnostic {
     fn from(error: &CheckError) -> Self {
         let Parts { code, span, label, other, help } = error.parts();
         let message = error.to_string();
-        let mut result =
-            if code.starts_with('W') { Self::warning(code, message) } else { Self::error(code, message) };
+        let mut result = if code.starts_with('W') { Self::warning(code, message) } else { Self::error(code, message) };
         result = result.label(span, label);
         if let Some((span, text)) = other {
             result = result.label(span, text);

@@ -117,7 +117,8 @@ impl Body<'_, '_> {
             }
         };
         let reals = op == BinaryOp::Divide || a.base == Base::Real || b.base == Base::Real;
-        let (left, right) = if reals { (promote(left, DataType::REAL), promote(right, DataType::REAL)) } else { (left, right) };
+        let (left, right) =
+            if reals { (promote(left, DataType::REAL), promote(right, DataType::REAL)) } else { (left, right) };
         Some(data_expr(ExprKind::Binary(op, Box::new(left), Box::new(right)), ty, span))
     }
 

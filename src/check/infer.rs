@@ -128,7 +128,9 @@ impl Body<'_, '_> {
                     let found = DataType { base: ty.base, rank: ty.rank + outer }.to_string();
                     return self.report(CheckError::NotIndexable { found, subscripts: indices, span: name.span });
                 }
-                Type::Record { .. } | Type::Str | Type::Posterior(_) | Type::Marginal(_) | Type::Nothing => return None,
+                Type::Record { .. } | Type::Str | Type::Posterior(_) | Type::Marginal(_) | Type::Nothing => {
+                    return None;
+                }
             },
             VariableKind::Deterministic => ("computed from others", None),
             VariableKind::Submodel(inner) => {

@@ -209,7 +209,8 @@ impl<'a> Checker<'a> {
                 ast::ItemKind::Function(function) => {
                     self.own(Kind::Function, &function.name, &imported, &mut own);
                     let inferred = if function.body.is_some() { Returns::Inferred } else { Returns::Wrong };
-                    let head = self.head(index, &function.name, &function.parameters, function.returns.as_ref(), inferred);
+                    let head =
+                        self.head(index, &function.name, &function.parameters, function.returns.as_ref(), inferred);
                     if function.library && function.body.is_none() && function.returns.is_none() {
                         let name = function.name.node.to_string();
                         self.report(&CheckError::MissingReturnType { name, span: function.name.span });
@@ -412,16 +413,16 @@ impl<'a> Checker<'a> {
 
     /// Parameter types of a function, `None` where wrong, and its signature in words.
     pub(super) fn function_parameters(&self, id: FunctionId) -> (Vec<Option<DataType>>, String) {
-        self.functions.get(id.0).map_or_else(Default::default, |f| {
-            (f.head.parameters.clone(), signature(&f.head, &f.ast.parameters))
-        })
+        self.functions
+            .get(id.0)
+            .map_or_else(Default::default, |f| (f.head.parameters.clone(), signature(&f.head, &f.ast.parameters)))
     }
 
     /// Parameter types of a model, `None` where wrong, and its signature in words.
     pub(super) fn model_parameters(&self, id: ModelId) -> (Vec<Option<DataType>>, String) {
-        self.models.get(id.0).map_or_else(Default::default, |m| {
-            (m.head.parameters.clone(), signature(&m.head, &m.ast.parameters))
-        })
+        self.models
+            .get(id.0)
+            .map_or_else(Default::default, |m| (m.head.parameters.clone(), signature(&m.head, &m.ast.parameters)))
     }
 
     /// Names of a model's parameters.
@@ -491,8 +492,10 @@ impl<'a> Checker<'a> {
     /// The program, if all of it is right.
     fn program(&mut self, main: usize, script: Option<Option<core::Script>>) -> Option<Program> {
         let used: Vec<ModelId> = self.models.iter().flat_map(|m| m.uses.iter().copied()).collect();
-        let own: Vec<ModelId> =
-            (0..self.models.len()).filter(|i| self.models.get(*i).is_some_and(|m| m.head.module == main)).map(ModelId).collect();
+        let own: Vec<ModelId> = (0..self.models.len())
+            .filter(|i| self.models.get(*i).is_some_and(|m| m.head.module == main))
+            .map(ModelId)
+            .collect();
         let mut entry_models: Vec<ModelId> = own.iter().copied().filter(|id| !used.contains(id)).collect();
         // Models that all use each other: then any may be meant.
         if entry_models.is_empty() {

@@ -108,7 +108,12 @@ impl Body<'_, '_> {
     }
 
     /// What a name means, and the sizes that are known of it.
-    fn name(&mut self, name: &Arc<str>, subscripts: &[ast::Subscript], span: Span) -> Option<(Expr, Arc<[Option<i64>]>)> {
+    fn name(
+        &mut self,
+        name: &Arc<str>,
+        subscripts: &[ast::Subscript],
+        span: Span,
+    ) -> Option<(Expr, Arc<[Option<i64>]>)> {
         if let Some(binding) = self.names.get(name) {
             let (value, sizes, filled) = (binding.value, binding.sizes.clone(), binding.subscripts.is_some());
             if filled {
@@ -253,13 +258,7 @@ impl Body<'_, '_> {
     }
 
     /// `expr[subscripts]`
-    fn index(
-        &mut self,
-        expr: Expr,
-        subscripts: &[ast::Subscript],
-        sizes: &[Option<i64>],
-        span: Span,
-    ) -> Option<Expr> {
+    fn index(&mut self, expr: Expr, subscripts: &[ast::Subscript], sizes: &[Option<i64>], span: Span) -> Option<Expr> {
         let mut checked = Vec::new();
         let mut slices = 0;
         let mut wrong = false;

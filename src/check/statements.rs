@@ -164,7 +164,13 @@ impl<'a> Body<'_, 'a> {
                 Some(both) => ty = both,
                 None => {
                     let (first_type, found) = (ty.to_string(), found.to_string());
-                    return self.report(CheckError::NoCommonType { what: "all `return`s", first_type, found, span, first });
+                    return self.report(CheckError::NoCommonType {
+                        what: "all `return`s",
+                        first_type,
+                        found,
+                        span,
+                        first,
+                    });
                 }
             }
         }
@@ -184,7 +190,8 @@ impl<'a> Body<'_, 'a> {
                 VariableKind::Parameter | VariableKind::Random(_) | VariableKind::Condition => true,
                 VariableKind::Deterministic | VariableKind::Submodel(_) => false,
             });
-            if is_input && suppliable && seen.insert((candidate.size.clone(), candidate.array.clone(), candidate.axis)) {
+            if is_input && suppliable && seen.insert((candidate.size.clone(), candidate.array.clone(), candidate.axis))
+            {
                 result.push(candidate);
             }
         }

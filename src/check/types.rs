@@ -52,7 +52,9 @@ pub(super) fn promote(expr: Expr, wanted: DataType) -> Expr {
             let ty = Type::Data(DataType { base: Base::Real, rank: found.rank });
             Expr { span: expr.span, ty, kind: ExprKind::ToReal(Box::new(expr)) }
         }
-        Type::Data(_) | Type::Str | Type::Record { .. } | Type::Posterior(_) | Type::Marginal(_) | Type::Nothing => expr,
+        Type::Data(_) | Type::Str | Type::Record { .. } | Type::Posterior(_) | Type::Marginal(_) | Type::Nothing => {
+            expr
+        }
     }
 }
 
@@ -88,7 +90,9 @@ impl Body<'_, '_> {
             Type::Str => self.report(CheckError::MisplacedText { span: expr.span }),
             Type::Posterior(_) | Type::Marginal(_) | Type::Nothing => {
                 let help = match expr.ty {
-                    Type::Marginal(_) => Some("ask for a number, as in `mean(p.x)`, or draw from it: `sample y ~ p.x;`".into()),
+                    Type::Marginal(_) => {
+                        Some("ask for a number, as in `mean(p.x)`, or draw from it: `sample y ~ p.x;`".into())
+                    }
                     Type::Posterior(_) => Some("ask for one of its variables, as in `mean(p.x)`".into()),
                     Type::Data(_) | Type::Str | Type::Record { .. } | Type::Nothing => None,
                 };

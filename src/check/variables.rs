@@ -41,7 +41,11 @@ struct Definition {
     random: bool,
 }
 
-fn collect<'e>(expr: &'e ast::Expr, path: &mut Vec<(Arc<str>, usize)>, subscripts: &mut Vec<&'e ast::Subscript>) -> bool {
+fn collect<'e>(
+    expr: &'e ast::Expr,
+    path: &mut Vec<(Arc<str>, usize)>,
+    subscripts: &mut Vec<&'e ast::Subscript>,
+) -> bool {
     super::deep(|| match &expr.kind {
         ast::ExprKind::Name(name) => {
             path.push((name.clone(), 0));
@@ -115,13 +119,16 @@ impl Body<'_, '_> {
     fn has_all_indices(&mut self, left: &LeftSide) -> bool {
         let missing = (0..self.loops.len())
             .find(|depth| !left.places.iter().any(|place| matches!(place, Place::Loop(d, _) if d == depth)));
-        let Some((index, loop_span)) = missing.and_then(|d| self.loops.get(d)).map(|l| (l.index.clone(), l.span)) else {
+        let Some((index, loop_span)) = missing.and_then(|d| self.loops.get(d)).map(|l| (l.index.clone(), l.span))
+        else {
             return true;
         };
         let mut texts = left.texts.clone();
-        let absent = self.loops.iter().enumerate().filter(|(depth, _)| {
-            !left.places.iter().any(|place| matches!(place, Place::Loop(d, _) if d == depth))
-        });
+        let absent = self
+            .loops
+            .iter()
+            .enumerate()
+            .filter(|(depth, _)| !left.places.iter().any(|place| matches!(place, Place::Loop(d, _) if d == depth)));
         texts.extend(absent.map(|(_, l)| l.index.to_string()));
         let suggestion = format!("{}[{}]", left.name, texts.join(", "));
         self.report::<()>(CheckError::MissingIndex {
@@ -289,7 +296,11 @@ impl Body<'_, '_> {
     pub(super) fn note_declared_sizes(&mut self, array: &Arc<str>, first_axis: usize, ty: Option<&ast::TypeExpr>) {
         for (axis, size) in ty.map_or(&[][..], |t| &t.sizes).iter().enumerate() {
             if let ast::ExprKind::Name(size) = &size.kind {
-                self.size_candidates.push(SizeSource { size: size.clone(), array: array.clone(), axis: first_axis + axis });
+                self.size_candidates.push(SizeSource {
+                    size: size.clone(),
+                    array: array.clone(),
+                    axis: first_axis + axis,
+                });
             }
         }
     }
@@ -421,9 +432,10 @@ impl Body<'_, '_> {
             && found != Type::Data(declared)
         {
             let help = match (&variable.distribution, found) {
-                (Some(ast::Expr { kind: ast::ExprKind::Call(family, arguments), .. }), Type::Data(DataType { rank: 0, .. }))
-                    if declared.rank > 0 =>
-                {
+                (
+                    Some(ast::Expr { kind: ast::ExprKind::Call(family, arguments), .. }),
+                    Type::Data(DataType { rank: 0, .. }),
+                ) if declared.rank > 0 => {
                     let arguments: Vec<(String, usize)> =
                         arguments.iter().map(|argument| (self.text(argument.span), 0)).collect();
                     Some(format!("write `{}`", self.plate(&family.node, &arguments, declared.rank, Some(statement))))
@@ -490,7 +502,9 @@ impl Body<'_, '_> {
         let ty = value.as_ref().map(|v| v.ty).or(declared.map(Type::Data));
         let base = match ty {
             Some(Type::Data(ty)) => Some(ty.base),
-            Some(Type::Str | Type::Record { .. } | Type::Posterior(_) | Type::Marginal(_) | Type::Nothing) | None => None,
+            Some(Type::Str | Type::Record { .. } | Type::Posterior(_) | Type::Marginal(_) | Type::Nothing) | None => {
+                None
+            }
         };
         if definition.form == LetForm::Observe && base == Some(Base::Real) {
             let value = self.text(definition.value.span);
@@ -543,7 +557,9 @@ impl Body<'_, '_> {
             };
         }
         match value.ty {
-            Type::Posterior(_) | Type::Marginal(_) | Type::Record { .. } if definition.form == LetForm::Let => Some(value),
+            Type::Posterior(_) | Type::Marginal(_) | Type::Record { .. } if definition.form == LetForm::Let => {
+                Some(value)
+            }
             Type::Data(_) => Some(value),
             Type::Posterior(_) | Type::Marginal(_) | Type::Record { .. } | Type::Str | Type::Nothing => {
                 self.as_data(value).map(|(value, _)| value)

@@ -1,1 +1,5 @@
-fn main() {}
+//! The one integration test binary; one module a topic.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+mod builtin;
+mod syntax;
