@@ -137,12 +137,13 @@ impl<'a> Body<'_, 'a> {
         for ((parameter, ty), slot) in parameters.iter().zip(types).zip(slots) {
             let mut sizes = Vec::new();
             for size in parameter.ty.iter().flat_map(|ty| &ty.sizes) {
-                match &size.kind {
-                    ast::ExprKind::Name(name) if !self.names.contains_key(name) => {
-                        let slot = self.define(name, Some(Type::Data(DataType::INT)), false, size.span);
-                        sizes.extend(slot.map(Size::Bind));
-                    }
-                    _ => sizes.extend(self.expect(size, DataType::INT, "a size").map(Size::Equal)),
+                if let ast::ExprKind::Name(name) = &size.kind
+                    && !self.names.contains_key(name)
+                {
+                    let slot = self.define(name, Some(Type::Data(DataType::INT)), false, size.span);
+                    sizes.extend(slot.map(Size::Bind));
+                } else {
+                    sizes.extend(self.expect(size, DataType::INT, "a size").map(Size::Equal));
                 }
             }
             let known = parameter.ty.iter().flat_map(|ty| &ty.sizes).map(integer_literal).collect();

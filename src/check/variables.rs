@@ -46,25 +46,24 @@ fn collect<'e>(
     path: &mut Vec<(Arc<str>, usize)>,
     subscripts: &mut Vec<&'e ast::Subscript>,
 ) -> bool {
-    super::deep(|| match &expr.kind {
-        ast::ExprKind::Name(name) => {
+    super::deep(|| {
+        if let ast::ExprKind::Name(name) = &expr.kind {
             path.push((name.clone(), 0));
             true
-        }
-        ast::ExprKind::Field(inner, name) => {
+        } else if let ast::ExprKind::Field(inner, name) = &expr.kind {
             let found = collect(inner, path, subscripts);
             path.push((name.node.clone(), 0));
             found
-        }
-        ast::ExprKind::Index(inner, more) => {
+        } else if let ast::ExprKind::Index(inner, more) = &expr.kind {
             let found = collect(inner, path, subscripts);
             subscripts.extend(more);
             if let Some((_, count)) = path.last_mut() {
                 *count += more.len();
             }
             found
+        } else {
+            false
         }
-        _ => false,
     })
 }
 
@@ -423,9 +422,8 @@ impl Body<'_, '_> {
                 let span = value.span;
                 self.report::<()>(CheckError::ValueOfModel { name, model: model_name, variable: inner, span });
             }
-            match self.checker.model_result(model, distribution.span) {
-                Some(Some(returned)) => found = Type::Data(returned),
-                Some(None) | None => {}
+            if let Some(Some(returned)) = self.checker.model_result(model, distribution.span) {
+                found = Type::Data(returned);
             }
         }
         if let Some(declared) = declared
