@@ -268,11 +268,9 @@ impl<'a> Body<'_, 'a> {
 
     fn expression_statement(&mut self, expr: &ast::Expr, span: Span) -> Option<StmtKind> {
         let ast::ExprKind::Call(name, arguments) = &expr.kind else {
-            if matches!(expr.kind, ast::ExprKind::Error) {
-                self.failed = true;
-                return None;
-            }
-            return self.report(CheckError::UselessExpression { span });
+            // The parser has said that only calls are statements.
+            self.failed = true;
+            return None;
         };
         let prints = &*name.node == "print" && self.checker.function_named(self.module, "print").is_none();
         match (self.place, prints) {
