@@ -285,7 +285,22 @@ impl<'s> Builder<'s> {
                 ExprKind::Binary(target, operator, _) if operator.node == BinaryOp::Equal && is_path(target) => {
                     Some(operator.span)
                 }
-                _ => None,
+                ExprKind::Int(..)
+                | ExprKind::Real(..)
+                | ExprKind::Bool(_)
+                | ExprKind::Str(_)
+                | ExprKind::Name(_)
+                | ExprKind::Unary(..)
+                | ExprKind::Binary(..)
+                | ExprKind::If(..)
+                | ExprKind::Index(..)
+                | ExprKind::Field(..)
+                | ExprKind::Call(..)
+                | ExprKind::Array(_)
+                | ExprKind::Comprehension(_)
+                | ExprKind::Infer(_)
+                | ExprKind::Paren(_)
+                | ExprKind::Error => None,
             };
             self.errors.push(SyntaxError::NotACall { span: e.span, equality });
         }
@@ -312,10 +327,21 @@ impl<'s> Builder<'s> {
         } else {
             let found = match &target.kind {
                 ExprKind::Call(name, _) => NotPath::Call(Arc::clone(&name.node)),
-                ExprKind::Index(..) => NotPath::Slice,
+                ExprKind::Index(_, subscripts) if subscripts.iter().any(|s| matches!(s, Subscript::Slice(..))) => {
+                    NotPath::Slice
+                }
                 ExprKind::Paren(_) => NotPath::Paren,
                 ExprKind::Int(..) | ExprKind::Real(..) | ExprKind::Bool(_) | ExprKind::Str(_) => NotPath::Literal,
-                _ => NotPath::Expression,
+                ExprKind::Name(_)
+                | ExprKind::Unary(..)
+                | ExprKind::Binary(..)
+                | ExprKind::If(..)
+                | ExprKind::Index(..)
+                | ExprKind::Field(..)
+                | ExprKind::Array(_)
+                | ExprKind::Comprehension(_)
+                | ExprKind::Infer(_)
+                | ExprKind::Error => NotPath::Expression,
             };
             self.errors.push(SyntaxError::NotAPath { found, span: target.span });
         }
@@ -330,7 +356,20 @@ fn is_path(mut e: &Expr) -> bool {
             ExprKind::Name(_) => return true,
             ExprKind::Field(base, _) => base,
             ExprKind::Index(base, subscripts) if subscripts.iter().all(|s| matches!(s, Subscript::Index(_))) => base,
-            _ => return false,
+            ExprKind::Int(..)
+            | ExprKind::Real(..)
+            | ExprKind::Bool(_)
+            | ExprKind::Str(_)
+            | ExprKind::Unary(..)
+            | ExprKind::Binary(..)
+            | ExprKind::If(..)
+            | ExprKind::Index(..)
+            | ExprKind::Call(..)
+            | ExprKind::Array(_)
+            | ExprKind::Comprehension(_)
+            | ExprKind::Infer(_)
+            | ExprKind::Paren(_)
+            | ExprKind::Error => return false,
         };
     }
 }

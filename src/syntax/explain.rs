@@ -1,5 +1,7 @@
 //! What to say about a token that cannot stand where it does.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "most of the many tokens mean nothing at most places")]
+
 use super::builder::Failure;
 use super::error::{SyntaxError, partner};
 use super::parser::Stop;
@@ -129,7 +131,7 @@ fn expectation(stop: &Stop<'_>) -> String {
         }
     }
     match words.as_slice() {
-        [] => "something else".into(),
+        [] => "the end of the text".into(),
         [only] => only.clone(),
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
@@ -261,10 +263,7 @@ fn words(mender: &Mender<'_>, stop: &Stop<'_>, scene: &Scene<'_>, token: Token<'
     }
     let nearest = near_miss(first, KEYWORDS.iter().copied())?;
     let plausible = first.len() >= 3 || nearest.eq_ignore_ascii_case(first);
-    let follows = match token {
-        Token::Name(_) | Token::Str(_) | Token::LeftBrace | Token::Fn | Token::If => true,
-        _ => false,
-    };
+    let follows = matches!(token, Token::Name(_) | Token::Str(_) | Token::LeftBrace | Token::Fn | Token::If);
     (plausible && follows).then(|| SyntaxError::MisspelledKeyword {
         found: first.into(),
         keyword: nearest.into(),
@@ -302,28 +301,32 @@ fn operators(
                         && top.at.checked_sub(1).is_some_and(|i| matches!(mender.token(i), Some(Token::Name(_))))
                 });
                 let inside = top.is_some() || head;
-                (inside && stop.expects(Token::Equal)).then_some(SyntaxError::AssignmentInExpression { span, argument })
+                let operand = matches!(
+                    previous,
+                    Token::Name(_) | Token::Int(_) | Token::Real(_) | Token::RightParen | Token::RightBracket
+                );
+                (inside && operand).then_some(SyntaxError::AssignmentInExpression { span, argument })
             }
         },
         Token::If => {
-            let operator = match previous {
+            let operator = matches!(
+                previous,
                 Token::Plus
-                | Token::Minus
-                | Token::Star
-                | Token::Slash
-                | Token::Percent
-                | Token::Caret
-                | Token::And
-                | Token::Or
-                | Token::Not
-                | Token::Equal
-                | Token::NotEqual
-                | Token::Less
-                | Token::LessEqual
-                | Token::Greater
-                | Token::GreaterEqual => true,
-                _ => false,
-            };
+                    | Token::Minus
+                    | Token::Star
+                    | Token::Slash
+                    | Token::Percent
+                    | Token::Caret
+                    | Token::And
+                    | Token::Or
+                    | Token::Not
+                    | Token::Equal
+                    | Token::NotEqual
+                    | Token::Less
+                    | Token::LessEqual
+                    | Token::Greater
+                    | Token::GreaterEqual
+            );
             operator.then_some(SyntaxError::IfOperand { span })
         }
         Token::Name(_) => {

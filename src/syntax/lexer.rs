@@ -227,6 +227,11 @@ pub fn lex(file: FileId, text: &str) -> Lexed<'_> {
                     let span = Span::new(file, at, at + character.len_utf8());
                     lexed.errors.push(LexError::UnknownCharacter { character, span });
                 }
+                if spelling == "#" {
+                    // A comment in many languages: its words would only give more errors.
+                    let line = lexer.remainder();
+                    lexer.bump(line.find('\n').unwrap_or(line.len()));
+                }
                 continue;
             }
         };

@@ -16,7 +16,15 @@ use super::trivia;
 use crate::span::{FileId, Span};
 
 lalrpop_mod!(
-    #[allow(clippy::all, clippy::wildcard_enum_match_arm, missing_docs, unused_qualifications, unused)]
+    #[allow(
+        clippy::all,
+        clippy::wildcard_enum_match_arm,
+        clippy::unwrap_used,
+        clippy::panic,
+        missing_docs,
+        unused_qualifications,
+        unused
+    )]
     ppl
 );
 
@@ -180,7 +188,7 @@ impl<'l> Mistakes<'l> {
     }
 
     fn full(&self) -> bool {
-        self.found.len() >= MAX_ERRORS
+        self.found.len() > MAX_ERRORS
     }
 
     fn finish(self) -> Vec<SyntaxError> {

@@ -315,6 +315,9 @@ fn precedence(e: &Expr) -> u8 {
         ExprKind::If(..) => 0,
         ExprKind::Binary(_, operator, _) => operator.node.precedence(),
         ExprKind::Unary(..) => UNARY,
+        // Those without a literal print as differences.
+        ExprKind::Int(i64::MIN, spelling) if spelling.is_empty() => BinaryOp::Subtract.precedence(),
+        ExprKind::Real(x, spelling) if spelling.is_empty() && x.is_nan() => BinaryOp::Subtract.precedence(),
         ExprKind::Int(i, spelling) if spelling.is_empty() && *i < 0 => UNARY,
         ExprKind::Real(x, spelling) if spelling.is_empty() && x.is_sign_negative() => UNARY,
         ExprKind::Index(..) | ExprKind::Field(..) => POSTFIX,
@@ -353,12 +356,12 @@ fn bare(into: &mut Sequence, e: &Expr) {
     match &e.kind {
         ExprKind::Int(i, spelling) if spelling.is_empty() => match i {
             // No literal reaches the smallest integer.
-            &i64::MIN => into.text("(-9223372036854775807 - 1)"),
+            &i64::MIN => into.text("-9223372036854775807 - 1"),
             i => into.text(&i.to_string()),
         },
         ExprKind::Real(x, spelling) if spelling.is_empty() => {
             if x.is_nan() {
-                into.text("(inf - inf)");
+                into.text("inf - inf");
             } else {
                 into.text(&format_real(*x));
             }

@@ -1,6 +1,8 @@
 //! How the parser goes on after a mistake: where statements begin and end is read off the brackets, so that only the
 //! statement with the mistake is lost, and often not even that.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "most of the many tokens mean nothing at most places")]
+
 use super::builder::{Failure, Terminal};
 use super::error::SyntaxError;
 use super::explain::explain;
@@ -258,7 +260,11 @@ impl<'s> Mender<'s> {
             return;
         };
         if matches!(stop.failure, Failure::User { .. }) {
-            self.lose(scene, at, end);
+            // Too deep: the outermost statement goes, or what is around it would be too deep as well.
+            let item = matches!(self.token(0), Some(Token::Model | Token::Fn | Token::Library));
+            let start = scene.stack.get(usize::from(item)).filter(|o| o.block).map_or(scene.start, |o| o.outer_start);
+            let end = self.end_of_statement(start, at);
+            self.replace(start, end.max(start + 1), Some(Terminal::Bad));
         } else if matches!(token, Token::RightParen | Token::RightBracket | Token::RightBrace)
             && !scene.stack.iter().any(|open| closes(open.token, token))
         {
@@ -341,7 +347,9 @@ impl<'s> Mender<'s> {
             i += 1;
             let ended = scene.start == i && !scene.stack.iter().any(|open| open.block);
             if ended && i > at {
-                return i;
+                // `};` ends one statement.
+                let both = token == Some(Token::RightBrace) && self.token(i) == Some(Token::Semicolon);
+                return i + usize::from(both);
             }
         }
         self.spots.len()
