@@ -63,7 +63,8 @@ fn every_parameter_of_every_family_is_checked() {
                 assert!(matches!(error, DistributionError::NotAnInteger { .. }), "{error}");
             }
             let mut arguments = case.distribution.arguments().to_vec();
-            let wrong = if parameter.kind == ParameterKind::Matrix { ParameterKind::Vector } else { ParameterKind::Matrix };
+            let wrong =
+                if parameter.kind == ParameterKind::Matrix { ParameterKind::Vector } else { ParameterKind::Matrix };
             arguments[i] = match wrong {
                 ParameterKind::Matrix => Argument::Matrix { rows: 1, columns: 1, elements: vec![1.0] },
                 _ => Argument::Vector(vec![1.0]),
@@ -82,10 +83,16 @@ fn every_parameter_of_every_family_is_checked() {
 fn messages_name_parameter_constraint_and_value() {
     assert_eq!(refused("normal", scalars(&[0.0, -1.0])), "s of `normal` must be positive, found -1.0");
     assert_eq!(refused("uniform", scalars(&[1.0, 1.0])), "hi of `uniform` must be greater than lo, found 1.0");
-    assert_eq!(refused("discrete_uniform", scalars(&[3.0, 1.0])), "hi of `discrete_uniform` must be at least lo, found 1.0");
+    assert_eq!(
+        refused("discrete_uniform", scalars(&[3.0, 1.0])),
+        "hi of `discrete_uniform` must be at least lo, found 1.0"
+    );
     assert_eq!(refused("binomial", scalars(&[1.5, 0.5])), "n of `binomial` must be an integer, found 1.5");
     assert_eq!(refused("normal", scalars(&[0.0])), "`normal` takes 2 arguments, found 1");
-    assert_eq!(refused("categorical", [Argument::Vector(vec![0.5, 0.25])]), "p of `categorical` must sum to 1, found 0.75");
+    assert_eq!(
+        refused("categorical", [Argument::Vector(vec![0.5, 0.25])]),
+        "p of `categorical` must sum to 1, found 0.75"
+    );
     assert_eq!(refused("dirichlet", [Argument::Vector(vec![])]), "alpha of `dirichlet` must not be empty");
     assert_eq!(
         refused("dirichlet", [Argument::Vector(vec![1.0, -2.0])]),
@@ -163,7 +170,8 @@ fn columns_report_the_first_lane_that_is_wrong() {
     assert_eq!(result.unwrap_err().0, 1);
     let result = family("uniform").sample_column(&mut rng, &[Column::Lanes(&scales), Column::Constant(1.5)], &mut out);
     assert_eq!(result.unwrap_err().0, 1);
-    let short = family("normal").sample_column(&mut rng, &[Column::Constant(0.0), Column::Lanes(&scales[..2])], &mut out);
+    let short =
+        family("normal").sample_column(&mut rng, &[Column::Constant(0.0), Column::Lanes(&scales[..2])], &mut out);
     assert_eq!(short.unwrap_err().0, 2);
     assert!(family("dirichlet").sample_column(&mut rng, &[Column::Constant(1.0)], &mut out).is_err());
     let result = family("binomial").sample_column(&mut rng, &[Column::Constant(1.5), Column::Constant(0.5)], &mut out);
@@ -189,6 +197,7 @@ fn finite_values_are_listed() {
     assert_eq!(distribution("poisson", &[3.0]).finite_values(), None);
     assert_eq!(distribution("normal", &[3.0, 1.0]).finite_values(), None);
     let base = Argument::Distribution(Box::new(distribution("poisson", &[3.0])));
-    let truncated = Distribution::new(family("truncated"), [base, Argument::Scalar(1.5), Argument::Scalar(4.0)]).unwrap();
+    let truncated =
+        Distribution::new(family("truncated"), [base, Argument::Scalar(1.5), Argument::Scalar(4.0)]).unwrap();
     assert_eq!(truncated.finite_values(), Some(2..5));
 }

@@ -163,7 +163,8 @@ fn vector_draws_have_the_right_moments() {
                 let alpha = arguments[0].elements();
                 let total: f64 = alpha.iter().sum();
                 let mean: Vec<f64> = alpha.iter().map(|a| a / total).collect();
-                let entry = |i: usize, j: usize| (if i == j { mean[i] } else { 0.0 } - mean[i] * mean[j]) / (total + 1.0);
+                let entry =
+                    |i: usize, j: usize| (if i == j { mean[i] } else { 0.0 } - mean[i] * mean[j]) / (total + 1.0);
                 let covariance = (0..n * n).map(|k| entry(k / n, k % n)).collect();
                 (mean, covariance)
             }
