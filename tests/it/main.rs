@@ -3,4 +3,5 @@
 
 mod builtin;
 mod check;
+mod dist;
 mod syntax;
