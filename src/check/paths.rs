@@ -126,7 +126,9 @@ impl Body<'_, '_> {
         if let Some((_, x)) = CONSTANTS.iter().find(|(constant, _)| *constant == &**name) {
             return Some((data_expr(ExprKind::Constant(Value::Real(*x)), DataType::REAL, span), Arc::new([])));
         }
-        let help = if self.gone(name).is_some() {
+        let help = if self.checker.is_full() {
+            None
+        } else if self.gone(name).is_some() {
             Some("it is defined in a block that has ended: define it in every branch, or outside the loop".to_owned())
         } else if self.checker.function_named(self.module, name).is_some() || is_builtin_function(name) {
             Some(format!("`{name}` is a function: call it as `{name}(...)`"))
@@ -198,6 +200,9 @@ impl Body<'_, '_> {
 
     /// The near miss of a variable of a model, or all of them if they are few.
     pub(super) fn suggest_variable(&self, model: super::core::ModelId, name: &str) -> Option<String> {
+        if self.checker.is_full() {
+            return None;
+        }
         let names = self.checker.variable_names(model);
         match near_miss(name, names.iter().map(|n| &**n)) {
             Some(found) => Some(format!("did you mean `{found}`?")),

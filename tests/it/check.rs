@@ -336,6 +336,13 @@ fn all_mistakes_are_reported_in_order_of_place() {
 }
 
 #[test]
+fn thousands_of_mistakes_are_not_all_told() {
+    let statements: String = (0..20_000).map(|i| format!("let b{i} = c{i};\n")).collect();
+    let found = rejected(&in_model(&statements)).diagnostics.len();
+    assert!((100..1000).contains(&found), "{found} messages");
+}
+
+#[test]
 fn a_file_that_cannot_be_parsed_gives_no_errors_about_what_was_lost() {
     let rejected = rejected("fn f(x { return x; } model m { let b = f(1); let c: int = 0.5; }");
     assert!(rejected.diagnostics.iter().all(|d| !d.code.starts_with("E02")), "{:#?}", rejected.diagnostics);
