@@ -29,21 +29,20 @@ pub(super) struct Read {
 
 /// `NAME`, `NAME + INT` or `NAME - INT`.
 pub(super) fn index_form(expr: &ast::Expr) -> Option<(Arc<str>, i64)> {
-    match &expr.kind {
-        ast::ExprKind::Name(name) => Some((name.clone(), 0)),
-        ast::ExprKind::Paren(inner) => index_form(inner),
-        ast::ExprKind::Binary(left, op, right) => {
-            let sign = match op.node {
-                ast::BinaryOp::Add => 1,
-                ast::BinaryOp::Subtract => -1,
-                _ => return None,
-            };
-            let (ast::ExprKind::Name(name), ast::ExprKind::Int(offset, _)) = (&left.kind, &right.kind) else {
-                return None;
-            };
-            Some((name.clone(), sign * offset))
-        }
-        _ => None,
+    if let ast::ExprKind::Paren(inner) = &expr.kind {
+        return index_form(inner);
+    }
+    if let ast::ExprKind::Name(name) = &expr.kind {
+        return Some((name.clone(), 0));
+    }
+    let ast::ExprKind::Binary(left, op, right) = &expr.kind else { return None };
+    let (ast::ExprKind::Name(name), ast::ExprKind::Int(offset, _)) = (&left.kind, &right.kind) else { return None };
+    if op.node == ast::BinaryOp::Add {
+        Some((name.clone(), *offset))
+    } else if op.node == ast::BinaryOp::Subtract {
+        Some((name.clone(), offset.checked_neg()?))
+    } else {
+        None
     }
 }
 

@@ -33,32 +33,25 @@ enum Given {
 impl Body<'_, '_> {
     /// Checks a distribution.
     pub(super) fn distribution(&mut self, expr: &ast::Expr, statement: Option<&Statement>) -> Option<Distribution> {
-        super::deep(|| match &expr.kind {
-            ast::ExprKind::Paren(inner) => self.distribution(inner, statement),
-            ast::ExprKind::Call(name, arguments) => {
+        super::deep(|| {
+            if let ast::ExprKind::Paren(inner) = &expr.kind {
+                return self.distribution(inner, statement);
+            }
+            if let ast::ExprKind::Call(name, arguments) = &expr.kind {
                 if let Some(model) = self.checker.model_named(self.module, &name.node) {
                     return self.model_distribution(model, name, arguments, expr.span);
                 }
-                match Family::lookup(&name.node) {
+                return match Family::lookup(&name.node) {
                     Some(family) => self.family(family, name, arguments, statement, expr.span),
                     None => self.unknown_distribution(name),
-                }
-            }
-            ast::ExprKind::Error => {
-                self.failed = true;
-                None
-            }
-            _ => {
-                let marginal = self.expr(expr)?;
-                let ty = match marginal.ty {
-                    Type::Marginal(ty) => Type::Data(ty),
-                    Type::Data(_) | Type::Str | Type::Record { .. } | Type::Posterior(_) | Type::Nothing => {
-                        let found = self.show(marginal.ty);
-                        return self.report(CheckError::NotADistribution { found, span: expr.span });
-                    }
                 };
-                Some(Distribution { kind: DistributionKind::Marginal(marginal), ty, span: expr.span })
             }
+            let marginal = self.expr(expr)?;
+            let Type::Marginal(ty) = marginal.ty else {
+                let found = self.show(marginal.ty);
+                return self.report(CheckError::NotADistribution { found, span: expr.span });
+            };
+            Some(Distribution { kind: DistributionKind::Marginal(marginal), ty: Type::Data(ty), span: expr.span })
         })
     }
 
@@ -329,7 +322,7 @@ fn constant_argument(argument: &Argument) -> Option<dist::Argument<f64>> {
         }
         Argument::Distributions(inner) => {
             let inner: Option<Vec<_>> = inner.iter().map(|d| constant_distribution(d)?.ok()).collect();
-            Some(dist::Argument::Distributions(inner?.into()))
+            Some(dist::Argument::Distributions(inner?))
         }
     }
 }

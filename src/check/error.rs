@@ -132,9 +132,6 @@ pub enum CheckError {
     /// In a loop, without its index.
     #[error("`{name}` is defined anew in each iteration: it needs the index `{index}`")]
     MissingIndex { name: String, index: String, suggestion: String, span: Span, loop_span: Span },
-    /// A left side that is not a path.
-    #[error("this cannot be defined: expected a name or a path such as `y[i]`")]
-    BadTarget { span: Span },
     /// A subscript on a left side that is neither constant nor loop variable ± constant.
     #[error("a subscript on the left must be an integer, or a loop variable plus or minus one")]
     BadSubscript { span: Span },

@@ -141,7 +141,6 @@ impl CheckError {
                     .other(*loop_span, "in this loop")
                     .help(format!("write `{suggestion}`"))
             }
-            Self::BadTarget { span } => parts("E0404", *span, "not a name"),
             Self::BadSubscript { span } => {
                 parts("E0405", *span, "not a constant and not an index").help("as in `h[0]`, `h[t]` or `h[t + 1]`")
             }
@@ -201,7 +200,7 @@ impl CheckError {
             Self::MissingReturnType { span, name } => {
                 parts("E0424", *span, "no type").help(format!("write `library fn {name}(...) -> real;`"))
             }
-            Self::AnnotationOutsideModel { span } => parts("E0425", *span, "not in a model"),
+            Self::AnnotationOutsideModel { span } => parts("E0404", *span, "not in a model"),
 
             Self::HidesImport { span, first, .. } => parts("W0201", *span, "this one is used").other(*first, "hidden"),
             Self::HidesBuiltin { span, .. } => {

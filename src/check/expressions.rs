@@ -13,35 +13,39 @@ use crate::value::{Base, DataType, Value};
 
 /// The integer that is written, with its sign.
 pub(super) fn integer_literal(expr: &ast::Expr) -> Option<i64> {
-    match &expr.kind {
-        ast::ExprKind::Int(i, _) => Some(*i),
-        ast::ExprKind::Unary(ast::UnaryOp::Negate, inner) => integer_literal(inner).and_then(i64::checked_neg),
-        ast::ExprKind::Paren(inner) => integer_literal(inner),
-        _ => None,
+    if let ast::ExprKind::Int(i, _) = &expr.kind {
+        Some(*i)
+    } else if let ast::ExprKind::Unary(ast::UnaryOp::Negate, inner) = &expr.kind {
+        integer_literal(inner).and_then(i64::checked_neg)
+    } else if let ast::ExprKind::Paren(inner) = &expr.kind {
+        integer_literal(inner)
+    } else {
+        None
     }
 }
 
 /// The number that an expression stands for without any variable, as far as signs and conversions go.
 pub(super) fn constant(expr: &Expr) -> Option<f64> {
-    match &expr.kind {
-        ExprKind::Constant(value) => value.as_f64(),
-        ExprKind::ToReal(inner) => constant(inner),
-        ExprKind::Unary(ast::UnaryOp::Negate, inner) => constant(inner).map(|x| -x),
-        _ => None,
+    if let ExprKind::Constant(value) = &expr.kind {
+        value.as_f64()
+    } else if let ExprKind::ToReal(inner) = &expr.kind {
+        constant(inner)
+    } else if let ExprKind::Unary(ast::UnaryOp::Negate, inner) = &expr.kind {
+        constant(inner).map(|x| -x)
+    } else {
+        None
     }
 }
 
-/// Sizes that an expression shows: of array literals, and of arrays whose sizes are declared.
+/// Sizes that an array literal shows.
 pub(super) fn literal_sizes(expr: &ast::Expr) -> Vec<Option<i64>> {
-    match &expr.kind {
-        ast::ExprKind::Paren(inner) => literal_sizes(inner),
-        ast::ExprKind::Array(elements) => {
-            let mut sizes = vec![i64::try_from(elements.len()).ok()];
-            sizes.extend(elements.first().map(literal_sizes).unwrap_or_default());
-            sizes
-        }
-        _ => Vec::new(),
+    if let ast::ExprKind::Paren(inner) = &expr.kind {
+        return literal_sizes(inner);
     }
+    let ast::ExprKind::Array(elements) = &expr.kind else { return Vec::new() };
+    let mut sizes = vec![i64::try_from(elements.len()).ok()];
+    sizes.extend(elements.first().map(literal_sizes).unwrap_or_default());
+    sizes
 }
 
 pub(super) fn data_expr(kind: ExprKind, ty: DataType, span: Span) -> Expr {

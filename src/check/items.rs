@@ -19,6 +19,9 @@ use crate::value::DataType;
 /// Names that are functions without being in the table of built-ins, because they take what is no data.
 pub(super) const SPECIAL_FUNCTIONS: [&str; 2] = ["log_density", "print"];
 
+/// Mistakes beyond this number are not told: they have a common cause, and near misses take time to look for.
+const MAX_MISTAKES: usize = 200;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Unchecked,
@@ -173,9 +176,14 @@ impl<'a> Checker<'a> {
                 | CheckError::UnknownModel { .. }
                 | CheckError::UnknownField { .. }
         );
-        if self.readable || !lost {
+        if (self.readable || !lost) && !self.is_full() {
             self.diagnostics.push(error.into());
         }
+    }
+
+    /// Whether no further mistake will be told.
+    pub(super) fn is_full(&self) -> bool {
+        self.diagnostics.len() >= MAX_MISTAKES
     }
 
     /// Enters the items of one file, whose imports have been entered.
@@ -388,6 +396,9 @@ impl<'a> Checker<'a> {
 
     /// The near miss of a function's name.
     pub(super) fn near_function(&self, module: usize, name: &str) -> Option<String> {
+        if self.is_full() {
+            return None;
+        }
         let own = self.names.get(module).into_iter().flat_map(|n| n.functions.keys()).map(|n| &**n);
         let table = Builtin::ALL.iter().map(|b| b.name());
         let summaries = core::Summary::ALL.iter().map(|(name, _)| *name);
@@ -397,6 +408,9 @@ impl<'a> Checker<'a> {
 
     /// The near miss of a distribution's name, models included.
     pub(super) fn near_distribution(&self, module: usize, name: &str) -> Option<String> {
+        if self.is_full() {
+            return None;
+        }
         let own = self.names.get(module).into_iter().flat_map(|n| n.models.keys()).map(|n| &**n);
         let found = near_miss(name, own.chain(Family::ALL.iter().map(|f| f.name())))?;
         Some(match (self.model_named(module, found), Family::lookup(found)) {
@@ -407,6 +421,9 @@ impl<'a> Checker<'a> {
 
     /// The near miss of a model's name.
     pub(super) fn near_model(&self, module: usize, name: &str) -> Option<String> {
+        if self.is_full() {
+            return None;
+        }
         let own = self.names.get(module).into_iter().flat_map(|n| n.models.keys()).map(|n| &**n);
         near_miss(name, own).map(|found| format!("did you mean `{found}`?"))
     }

@@ -26,16 +26,14 @@ fn steps(expr: &ast::Expr) -> (&ast::Expr, Vec<Step<'_>>) {
     let mut root = expr;
     let mut steps = Vec::new();
     loop {
-        match &root.kind {
-            ast::ExprKind::Field(inner, name) => {
-                steps.push(Step::Field(name));
-                root = inner;
-            }
-            ast::ExprKind::Index(inner, subscripts) => {
-                steps.push(Step::Index(subscripts, root.span));
-                root = inner;
-            }
-            _ => break,
+        if let ast::ExprKind::Field(inner, name) = &root.kind {
+            steps.push(Step::Field(name));
+            root = inner;
+        } else if let ast::ExprKind::Index(inner, subscripts) = &root.kind {
+            steps.push(Step::Index(subscripts, root.span));
+            root = inner;
+        } else {
+            break;
         }
     }
     steps.reverse();
@@ -128,7 +126,9 @@ impl Body<'_, '_> {
         if let Some((_, x)) = CONSTANTS.iter().find(|(constant, _)| *constant == &**name) {
             return Some((data_expr(ExprKind::Constant(Value::Real(*x)), DataType::REAL, span), Arc::new([])));
         }
-        let help = if self.gone(name).is_some() {
+        let help = if self.checker.is_full() {
+            None
+        } else if self.gone(name).is_some() {
             Some("it is defined in a block that has ended: define it in every branch, or outside the loop".to_owned())
         } else if self.checker.function_named(self.module, name).is_some() || is_builtin_function(name) {
             Some(format!("`{name}` is a function: call it as `{name}(...)`"))
@@ -200,6 +200,9 @@ impl Body<'_, '_> {
 
     /// The near miss of a variable of a model, or all of them if they are few.
     pub(super) fn suggest_variable(&self, model: super::core::ModelId, name: &str) -> Option<String> {
+        if self.checker.is_full() {
+            return None;
+        }
         let names = self.checker.variable_names(model);
         match near_miss(name, names.iter().map(|n| &**n)) {
             Some(found) => Some(format!("did you mean `{found}`?")),
@@ -350,12 +353,11 @@ fn leading_subscripts(steps: &[Step]) -> Vec<ast::Subscript> {
 /// `a[i][j]` is `a[i, j]`.
 fn index_expr(expr: Expr, subscripts: Vec<Subscript>, ty: Type, span: Span) -> Expr {
     let simple = |subscripts: &[Subscript]| subscripts.iter().all(|s| matches!(s, Subscript::Index(_)));
-    let kind = match expr.kind {
-        ExprKind::Index(inner, mut first) if simple(&first) && same_kind(expr.ty, ty) => {
-            first.extend(subscripts);
-            ExprKind::Index(inner, first)
-        }
-        kind => ExprKind::Index(Box::new(Expr { kind, ..expr }), subscripts),
+    let merges = matches!(&expr.kind, ExprKind::Index(_, first) if simple(first)) && same_kind(expr.ty, ty);
+    let kind = if let (ExprKind::Index(inner, first), true) = (&expr.kind, merges) {
+        ExprKind::Index(inner.clone(), first.iter().cloned().chain(subscripts).collect())
+    } else {
+        ExprKind::Index(Box::new(expr), subscripts)
     };
     Expr { kind, ty, span }
 }

@@ -137,12 +137,13 @@ impl<'a> Body<'_, 'a> {
         for ((parameter, ty), slot) in parameters.iter().zip(types).zip(slots) {
             let mut sizes = Vec::new();
             for size in parameter.ty.iter().flat_map(|ty| &ty.sizes) {
-                match &size.kind {
-                    ast::ExprKind::Name(name) if !self.names.contains_key(name) => {
-                        let slot = self.define(name, Some(Type::Data(DataType::INT)), false, size.span);
-                        sizes.extend(slot.map(Size::Bind));
-                    }
-                    _ => sizes.extend(self.expect(size, DataType::INT, "a size").map(Size::Equal)),
+                if let ast::ExprKind::Name(name) = &size.kind
+                    && !self.names.contains_key(name)
+                {
+                    let slot = self.define(name, Some(Type::Data(DataType::INT)), false, size.span);
+                    sizes.extend(slot.map(Size::Bind));
+                } else {
+                    sizes.extend(self.expect(size, DataType::INT, "a size").map(Size::Equal));
                 }
             }
             let known = parameter.ty.iter().flat_map(|ty| &ty.sizes).map(integer_literal).collect();
@@ -267,11 +268,9 @@ impl<'a> Body<'_, 'a> {
 
     fn expression_statement(&mut self, expr: &ast::Expr, span: Span) -> Option<StmtKind> {
         let ast::ExprKind::Call(name, arguments) = &expr.kind else {
-            if matches!(expr.kind, ast::ExprKind::Error) {
-                self.failed = true;
-                return None;
-            }
-            return self.report(CheckError::UselessExpression { span });
+            // The parser has said that only calls are statements.
+            self.failed = true;
+            return None;
         };
         let prints = &*name.node == "print" && self.checker.function_named(self.module, "print").is_none();
         match (self.place, prints) {

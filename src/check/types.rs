@@ -169,12 +169,10 @@ fn conversion_help(text: String, expr: &Expr, found: DataType, wanted: DataType)
         return None;
     }
     match (found.base, wanted.base) {
-        (Base::Real, Base::Int) => Some(match &expr.kind {
-            ExprKind::Binary(ast::BinaryOp::Divide, ..) => {
-                format!("`/` gives a real: write `div(a, b)` for ints, or `to_int({text})`")
-            }
-            _ => format!("write `to_int({text})`"),
-        }),
+        (Base::Real, Base::Int) if matches!(&expr.kind, ExprKind::Binary(ast::BinaryOp::Divide, ..)) => {
+            Some(format!("`/` gives a real: write `div(a, b)` for ints, or `to_int({text})`"))
+        }
+        (Base::Real, Base::Int) => Some(format!("write `to_int({text})`")),
         (Base::Bool, Base::Int | Base::Real) if wanted.rank == 0 => Some(format!("write `if {text} then 1 else 0`")),
         (Base::Int, Base::Bool) if wanted.rank == 0 => Some(format!("write `{text} != 0`")),
         _ => None,

@@ -46,25 +46,24 @@ fn collect<'e>(
     path: &mut Vec<(Arc<str>, usize)>,
     subscripts: &mut Vec<&'e ast::Subscript>,
 ) -> bool {
-    super::deep(|| match &expr.kind {
-        ast::ExprKind::Name(name) => {
+    super::deep(|| {
+        if let ast::ExprKind::Name(name) = &expr.kind {
             path.push((name.clone(), 0));
             true
-        }
-        ast::ExprKind::Field(inner, name) => {
+        } else if let ast::ExprKind::Field(inner, name) = &expr.kind {
             let found = collect(inner, path, subscripts);
             path.push((name.node.clone(), 0));
             found
-        }
-        ast::ExprKind::Index(inner, more) => {
+        } else if let ast::ExprKind::Index(inner, more) = &expr.kind {
             let found = collect(inner, path, subscripts);
             subscripts.extend(more);
             if let Some((_, count)) = path.last_mut() {
                 *count += more.len();
             }
             found
+        } else {
+            false
         }
-        _ => false,
     })
 }
 
@@ -82,19 +81,17 @@ impl Body<'_, '_> {
         let mut path = Vec::new();
         let mut written = Vec::new();
         if !collect(expr, &mut path, &mut written) {
-            if matches!(expr.kind, ast::ExprKind::Error) {
-                self.failed = true;
-                return None;
-            }
-            return self.report(CheckError::BadTarget { span: expr.span });
+            // The parser has said that it is not a path.
+            self.failed = true;
+            return None;
         }
         let mut places = Vec::new();
         let mut subscripts = Vec::new();
         let mut texts = Vec::new();
         for subscript in written {
-            let index = match subscript {
-                ast::Subscript::Index(index) => index,
-                ast::Subscript::Slice(_, _, span) => return self.report(CheckError::BadSubscript { span: *span }),
+            let ast::Subscript::Index(index) = subscript else {
+                self.failed = true;
+                return None;
             };
             let place = match (integer_literal(index), index_form(index)) {
                 (Some(constant), _) => (constant >= 0).then_some(Place::Constant(constant)),
@@ -182,7 +179,9 @@ impl Body<'_, '_> {
             }
             return None;
         }
-        if definition.kind.is_some() || n_subscripts > 0 {
+        // A name that is visible as a whole is a mistake that `define` tells.
+        let told = n_subscripts == 0 && self.names.contains_key(&left.name);
+        if (definition.kind.is_some() || n_subscripts > 0) && !told {
             self.take_address(self.address(left), &left.name, span);
         }
         self.check_dots(left, definition.kind);
@@ -320,6 +319,9 @@ impl Body<'_, '_> {
     /// `[ROLE] TARGET [: TYPE] [~ DIST [simulate DIST]] [@ VALUE];`
     pub(super) fn variable(&mut self, variable: &ast::Variable, span: Span) -> Option<StmtKind> {
         if self.model_id().is_none() {
+            if let Some(left) = self.left_side(&variable.target) {
+                self.define_left(&left, &Definition { ty: None, kind: None, random: true });
+            }
             return self.report(CheckError::RoleOutsideModel { place: self.place.name(), span });
         }
         let left = self.left_side(&variable.target)?;
@@ -423,9 +425,8 @@ impl Body<'_, '_> {
                 let span = value.span;
                 self.report::<()>(CheckError::ValueOfModel { name, model: model_name, variable: inner, span });
             }
-            match self.checker.model_result(model, distribution.span) {
-                Some(Some(returned)) => found = Type::Data(returned),
-                Some(None) | None => {}
+            if let Some(Some(returned)) = self.checker.model_result(model, distribution.span) {
+                found = Type::Data(returned);
             }
         }
         if let Some(declared) = declared
@@ -480,6 +481,7 @@ impl Body<'_, '_> {
         let name = left.name.to_string();
         match definition.form {
             LetForm::Observe if !in_model => {
+                self.define_left(&left, &Definition { ty: None, kind: None, random: true });
                 return self.report(CheckError::RoleOutsideModel { place: self.place.name(), span });
             }
             LetForm::Misplaced(role) => {
@@ -489,6 +491,7 @@ impl Body<'_, '_> {
             LetForm::Let | LetForm::Bare | LetForm::Observe => {}
         }
         if definition.annotation.is_some() && !in_model {
+            self.define_left(&left, &Definition { ty: None, kind: None, random: true });
             return self.report(CheckError::AnnotationOutsideModel { span });
         }
         let local = left.subscripts.is_empty() && definition.form != LetForm::Observe;

@@ -1,9 +1,7 @@
-//! All integration tests, in one binary; one module a topic.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! The one integration test binary; one module a topic.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
-mod architecture;
 mod builtin;
+mod check;
 mod dist;
-mod robustness;
-mod runtime;
 mod syntax;
