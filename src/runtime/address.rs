@@ -51,7 +51,8 @@ impl Addresses {
         if let Some(found) = self.children.get(&key) {
             return *found;
         }
-        let mut segments = parent.and_then(|p| self.variables.get(p.0 as usize)).map_or(Vec::new(), |v| v.segments.clone());
+        let mut segments =
+            parent.and_then(|p| self.variables.get(p.0 as usize)).map_or(Vec::new(), |v| v.segments.clone());
         segments.extend(path.iter().cloned());
         let name: Arc<str> = segments.iter().map(|(n, _)| &**n).collect::<Vec<_>>().join(".").into();
         let id = match self.by_name.get(&name) {
@@ -65,6 +66,11 @@ impl Addresses {
         };
         self.children.insert(key, id);
         id
+    }
+
+    /// The variable with a dotted name, if executions have reached it.
+    pub fn find_variable(&self, name: &str) -> Option<VariableId> {
+        self.by_name.get(name).copied()
     }
 
     /// The address of `variable` at `indices`.

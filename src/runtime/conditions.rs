@@ -33,6 +33,8 @@ pub enum Known {
     Masked,
     /// Nothing was said.
     Absent,
+    /// Some of its elements are known and some are masked.
+    PartlyMasked,
     /// An array was supplied that has no such element.
     OutOfRange {
         /// Its shape.
@@ -111,8 +113,14 @@ impl Conditions {
                 let size: usize = array.shape()[indices.len().min(array.shape().len())..].iter().product();
                 match flat_index(array.shape(), indices) {
                     None => Known::OutOfRange { shape: array.shape().to_vec() },
-                    Some(at) if missing.get(at * size..(at + 1) * size).is_some_and(|m| m.iter().any(|m| *m)) => Known::Masked,
-                    Some(_) => element(&Value::Array(array.clone()), indices),
+                    Some(at) => {
+                        let missing = missing.get(at * size..(at + 1) * size).unwrap_or(&[]);
+                        match missing.iter().filter(|m| **m).count() {
+                            0 => element(&Value::Array(array.clone()), indices),
+                            n if n == missing.len() => Known::Masked,
+                            _ => Known::PartlyMasked,
+                        }
+                    }
                 }
             }
         }

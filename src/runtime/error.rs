@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::builtin::EvaluationError;
 use crate::diagnostic::Diagnostic;
-use crate::dist::DistributionError;
+use crate::dist::{DistributionError, Family};
 use crate::span::Span;
 use crate::syntax::ast::Role;
 
@@ -41,12 +41,20 @@ pub enum RuntimeError {
         /// The call.
         span: Span,
     },
-    /// A distribution refused its parameters, or has no draws.
+    /// A distribution refused its parameters.
     #[error("{error}")]
     Distribution {
         /// Why.
         error: DistributionError,
         /// The distribution.
+        span: Span,
+    },
+    /// A draw from an improper distribution.
+    #[error("`{family}` is improper and cannot be drawn from")]
+    Improper {
+        /// Which.
+        family: Family,
+        /// The statement.
         span: Span,
     },
     /// A given or an observation without a value.
@@ -80,6 +88,14 @@ pub enum RuntimeError {
         supplied: usize,
         /// Values used.
         used: usize,
+    },
+    /// A draw that is an array is known or masked as a whole.
+    #[error("only some elements of `{name}` are known")]
+    PartlyMasked {
+        /// The variable.
+        name: String,
+        /// The statement.
+        span: Span,
     },
     /// A value was supplied for a real deterministic line that depends on something masked.
     #[error("`{name}` is deterministic and cannot be given a value")]
@@ -219,13 +235,15 @@ impl RuntimeError {
     /// Whether an execution that fails so because of latent values has density zero instead of being an error.
     pub fn is_recoverable(&self) -> bool {
         match self {
-            Self::Distribution { error, .. } => error.is_invalid_parameter(),
-            Self::Evaluation { error, .. } => error.is_domain(),
+            Self::Distribution { .. } => true,
+            Self::Evaluation { error, .. } => error.is_recoverable(),
             Self::IndexOutOfRange { .. }
             | Self::SliceOutOfRange { .. }
+            | Self::Improper { .. }
             | Self::MissingValue { .. }
             | Self::SuppliedTooSmall { .. }
             | Self::SuppliedUnused { .. }
+            | Self::PartlyMasked { .. }
             | Self::DeterministicSupplied { .. }
             | Self::DeterministicDiffers { .. }
             | Self::SizeMismatch { .. }
@@ -264,15 +282,19 @@ impl From<&RuntimeError> for Diagnostic {
             RuntimeError::SliceOutOfRange { size, span, .. } => Self::error("E0602", message)
                 .label(*span, format!("this axis has size {size}"))
                 .help("a slice `lo..hi` needs 0 <= lo <= hi <= size"),
-            RuntimeError::Evaluation { span, .. } => Self::error("E0603", message).label(*span, "evaluated here"),
-            RuntimeError::Distribution { error, span } => {
-                let diagnostic = Self::error("E0604", message).label(*span, "this distribution");
-                if error.is_improper() {
-                    diagnostic.help("an improper prior cannot be drawn from: say what to simulate from, as in `sample b ~ flat() simulate normal(0, 10);`")
-                } else {
-                    diagnostic
+            RuntimeError::Evaluation { error, span } => {
+                let diagnostic = Self::error("E0603", message).label(*span, "evaluated here");
+                match error.help() {
+                    Some(help) => diagnostic.help(help),
+                    None => diagnostic,
                 }
             }
+            RuntimeError::Distribution { span, .. } => {
+                Self::error("E0604", message).label(*span, "with these parameters")
+            }
+            RuntimeError::Improper { span, .. } => Self::error("E0616", message)
+                .label(*span, "has to be drawn here")
+                .help("say what to simulate from, as in `sample b ~ flat() simulate normal(0, 10);`"),
             RuntimeError::MissingValue { name, role, has_distribution, span } => {
                 let help = if *has_distribution {
                     format!("supply it with `-d {name}=VALUE` or in a data file, or mask it with `--mask {name}`")
@@ -292,6 +314,9 @@ impl From<&RuntimeError> for Diagnostic {
                 };
                 Self::error("E0503", message).help(help)
             }
+            RuntimeError::PartlyMasked { span, .. } => Self::error("E0507", message)
+                .label(*span, "one draw of this statement is the whole array")
+                .help("supply all of its elements or none, or draw the elements one by one in a plate"),
             RuntimeError::DeterministicSupplied { name, span } => Self::error("E0504", message)
                 .label(*span, "computed from something masked")
                 .help(format!("give it noise: `observe {name} ~ normal(…, small);`")),

@@ -5,7 +5,7 @@
 
 use super::address::{AddressId, Addresses};
 use super::error::RuntimeError;
-use crate::dist::{Distribution, DistributionError};
+use crate::dist::{Distribution, Improper, Point};
 use crate::span::Span;
 use crate::syntax::ast::Role;
 use crate::value::{Base, DataType, Marginal, Value};
@@ -90,7 +90,7 @@ impl Law {
     /// not fit. `None` for a posterior of reals, which has no density.
     pub fn log_density(&self, value: &Value) -> Option<f64> {
         match self {
-            Self::Family(d) => Some(d.log_density_of(value)),
+            Self::Family(d) => Some(family_log_density(d, value)),
             Self::Marginal(m) => {
                 let discrete = |v: &Value| v.data_type().is_some_and(|t| t.rank == 0 && t.base != Base::Real);
                 let (mut total, mut mass) = (0.0, 0.0);
@@ -112,7 +112,7 @@ impl Law {
     ///
     /// # Errors
     /// Where the law is improper.
-    pub fn sample(&self, rng: &mut impl rand::Rng) -> Result<Value, DistributionError> {
+    pub fn sample(&self, rng: &mut impl rand::Rng) -> Result<Value, Improper> {
         match self {
             Self::Family(d) => d.sample(rng),
             Self::Marginal(m) => {
@@ -130,5 +130,22 @@ impl Law {
                 Ok(last)
             }
         }
+    }
+}
+
+fn family_log_density(distribution: &Distribution<f64>, value: &Value) -> f64 {
+    match value {
+        Value::Bool(b) => distribution.log_density(&Point::Int(i64::from(*b))),
+        Value::Int(i) => distribution.log_density(&Point::Int(*i)),
+        Value::Real(x) => distribution.log_density(&Point::Scalar(*x)),
+        Value::Array(array) => match array.reals() {
+            Some(reals) => distribution.log_density(&Point::Vector(reals)),
+            None => distribution.log_density(&Point::Vector(&array.elements().to_f64s())),
+        },
+        Value::Record(record) => match &record.returned {
+            Some(value) => family_log_density(distribution, value),
+            None => f64::NEG_INFINITY,
+        },
+        Value::Str(_) | Value::Posterior(_) | Value::Marginal(_) => f64::NEG_INFINITY,
     }
 }

@@ -1,19 +1,21 @@
 //! Running programs: addresses, what is known, handlers, the machine, and the columnar simulator.
 //!
 //! [`Machine`] executes any program, one execution at a time, and asks a [`Handler`] at each random choice: every engine
-//! that does not compile the program is such a handler. [`columnar`] executes many at once where the program's structure
-//! does not depend on random choices.
+//! that does not compile the program is such a handler. [`Simulator`] executes many at once where the program's
+//! structure does not depend on random choices.
 
 mod address;
-pub mod columnar;
+mod columnar;
 mod conditions;
 mod error;
 mod expression;
 mod frame;
 mod handler;
 mod host;
+mod lower;
 mod machine;
 mod script;
+mod simulate;
 
 pub use address::{AddressId, Addresses, DisplayAddress, Indices, Path, VariableId};
 pub use conditions::{Conditions, Known, Supplied};
@@ -22,6 +24,7 @@ pub use handler::{Handler, Law, Site, Stop};
 pub use host::{HostFunction, HostFunctions};
 pub use machine::{Machine, Outcome, Purpose};
 pub use script::run_script;
+pub use simulate::{Batch, ColumnVariable, Columns, Execution, Simulator, gather, random_stream};
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -102,7 +105,8 @@ impl Runtime {
 
     /// The answer to `query`, remembered where it is nested.
     fn infer(&self, query: &Query) -> Result<Arc<Posterior>, RuntimeError> {
-        let fail = |diagnostic: Diagnostic| RuntimeError::Inference { diagnostic: Box::new(diagnostic), span: query.span };
+        let fail =
+            |diagnostic: Diagnostic| RuntimeError::Inference { diagnostic: Box::new(diagnostic), span: query.span };
         let Some(inference) = &self.inference else {
             return Err(fail(Diagnostic::error("E0615", "this program was started without inference engines")));
         };

@@ -130,7 +130,7 @@ impl Array {
         shape.extend(&row_shape);
         let elements = match base {
             Base::Bool => Elements::Bool(rows.iter().flat_map(Value::to_f64s).map(|x| x != 0.0).collect()),
-            Base::Int => Elements::Int(rows.iter().flat_map(|v| integers(v)).collect()),
+            Base::Int => Elements::Int(rows.iter().flat_map(integers).collect()),
             Base::Real => Elements::Real(rows.iter().flat_map(Value::to_f64s).collect()),
         };
         Ok(Self { shape, elements })

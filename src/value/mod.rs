@@ -6,7 +6,7 @@ mod array;
 mod posterior;
 
 pub use array::{Array, Elements, RaggedArray};
-pub use posterior::{Column, Marginal, Posterior};
+pub use posterior::{Column, Marginal, Posterior, weighted_quantile};
 
 use std::fmt;
 use std::sync::Arc;
@@ -111,7 +111,7 @@ pub enum Value {
     Marginal(Marginal),
 }
 
-/// One execution of a model that was used as a distribution.
+/// One execution of a model that was used as a distribution; an array of them is a record whose fields are its indices.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// What it returned, if anything.

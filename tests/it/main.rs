@@ -1,1 +1,9 @@
-fn main() {}
+//! All integration tests, in one binary; one module a topic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod architecture;
+mod builtin;
+mod dist;
+mod robustness;
+mod runtime;
+mod syntax;
