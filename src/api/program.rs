@@ -9,7 +9,6 @@ use crate::check::core::{ModelId, Program, Type, VariableKind};
 use crate::check::{Checked, check};
 use crate::data::{Bound, bind};
 use crate::diagnostic::{Diagnostic, near_miss};
-use crate::infer::{Engines, InferOptions, Inferred, Progress, Target};
 use crate::runtime::{Batch, Columns, Execution, HostFunction, HostFunctions, Limits, Runtime, Simulator, run_script};
 use crate::span::SourceMap;
 use crate::value::{Array, DataType, Elements, Value};
@@ -106,7 +105,6 @@ impl Builder {
         let mut runtime = Runtime::new(Arc::new(program));
         runtime.host = self.host;
         runtime.limits = self.limits;
-        runtime.inference = Some(Arc::new(Engines));
         Ok(Script { runtime: Arc::new(runtime), sources, warnings })
     }
 }
@@ -173,7 +171,8 @@ impl Script {
     /// Where there is none, or several.
     pub fn model(&self, name: Option<&str>) -> Result<Model, Error> {
         let program = &self.runtime.program;
-        let names = |ids: &[ModelId]| -> Vec<String> { ids.iter().map(|m| program.model(*m).name.to_string()).collect() };
+        let names =
+            |ids: &[ModelId]| -> Vec<String> { ids.iter().map(|m| program.model(*m).name.to_string()).collect() };
         let fail = |diagnostic| Error::new(vec![diagnostic], self.sources.clone());
         let id = match (name, &program.entry_models[..]) {
             (Some(name), _) => program.model_named(name).ok_or_else(|| {
@@ -291,7 +290,7 @@ impl Model {
     }
 
     /// Binds data to the model. Gives the texts that messages may point at, too.
-    fn bind(&self, data: &Data) -> Result<(Bound, SourceMap), Error> {
+    pub(super) fn bind(&self, data: &Data) -> Result<(Bound, SourceMap), Error> {
         let mut sources = self.script.sources.clone();
         let found = data.read(&mut sources);
         let bound = found.and_then(|raw| bind(&self.script.runtime.program, self.id, &raw));
@@ -340,49 +339,14 @@ impl Model {
         let mut left = n;
         while left > 0 {
             let now = left.min(BATCH);
-            let batch = simulator
-                .batch(now)
-                .map_err(|error| Error::new(vec![Diagnostic::from(&error)], sources.clone()))?;
+            let batch =
+                simulator.batch(now).map_err(|error| Error::new(vec![Diagnostic::from(&error)], sources.clone()))?;
             if let Err(error) = consume(&batch) {
                 return Ok(Err(error));
             }
             left -= now;
         }
         Ok(Ok((bound.warnings, sources)))
-    }
-
-    /// The posterior of what is not known, given what is.
-    ///
-    /// # Errors
-    /// Where the data do not fit, an observation is missing, or no engine can answer. A result that is not certified is not
-    /// an error: see [`Inferred::certified`].
-    pub fn infer(&self, data: &Data, options: &InferOptions) -> Result<Inferred, Error> {
-        self.infer_with(data, options, &mut ()).map(|(inferred, _)| inferred)
-    }
-
-    /// As [`Model::infer`], telling `progress` how far it is; also gives the texts that warnings point at.
-    ///
-    /// # Errors
-    /// As [`Model::infer`].
-    pub fn infer_with(
-        &self,
-        data: &Data,
-        options: &InferOptions,
-        progress: &mut dyn Progress,
-    ) -> Result<(Inferred, SourceMap), Error> {
-        let (bound, sources) = self.bind(data)?;
-        let target = Target { runtime: self.script.runtime.clone(), model: self.id, conditions: bound.conditions };
-        match crate::infer::infer(&target, options, progress) {
-            Ok(mut inferred) => {
-                inferred.warnings.splice(0..0, bound.warnings);
-                Ok((inferred, sources))
-            }
-            Err(error) => {
-                let mut diagnostics = bound.warnings;
-                diagnostics.push(Diagnostic::from(&error));
-                Err(Error::new(diagnostics, sources))
-            }
-        }
     }
 }
 

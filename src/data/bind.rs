@@ -30,9 +30,8 @@ pub struct Bound {
 /// # Errors
 /// All mistakes that are found, at least one.
 pub fn bind(program: &Program, model: ModelId, raw: &RawData) -> Result<Bound, Vec<DataError>> {
-    let is_data = |name: &str| {
-        program.variable(model, name).is_some_and(|(v, _)| !matches!(v.kind, VariableKind::Submodel(_)))
-    };
+    let is_data =
+        |name: &str| program.variable(model, name).is_some_and(|(v, _)| !matches!(v.kind, VariableKind::Submodel(_)));
     let (assignments, errors) = flatten(raw, &is_data);
     let mut binder = Binder { program, model, pending: BTreeMap::new(), warnings: Vec::new(), errors };
     for assignment in assignments {
@@ -135,7 +134,8 @@ impl Binder<'_> {
 
     fn data_type(&self, variable: &Variable, outer: usize, said: &Assignment) -> Result<DataType, DataError> {
         if let VariableKind::Submodel(inner) = variable.kind {
-            let example = self.program.model(inner).variables.iter().find(|v| matches!(v.kind, VariableKind::Random(_)));
+            let example =
+                self.program.model(inner).variables.iter().find(|v| matches!(v.kind, VariableKind::Random(_)));
             return Err(DataError::Submodel {
                 name: said.name.clone(),
                 model: self.program.model(inner).name.clone(),
@@ -281,9 +281,7 @@ fn variable_names(program: &Program, model: ModelId) -> Vec<String> {
 
 /// The number of subscripts on the left of the first statement that defines `name`.
 fn statement_subscripts(block: &Block, name: &str) -> Option<usize> {
-    let matches = |path: &[(Arc<str>, usize)]| {
-        path.iter().map(|(n, _)| &**n).collect::<Vec<_>>().join(".") == name
-    };
+    let matches = |path: &[(Arc<str>, usize)]| path.iter().map(|(n, _)| &**n).collect::<Vec<_>>().join(".") == name;
     block.statements.iter().find_map(|statement| match &statement.kind {
         StmtKind::Random(random) => matches(&random.target.path).then_some(random.target.subscripts.len()),
         StmtKind::Let(line) => matches(&line.target.path).then_some(line.target.subscripts.len()),

@@ -54,7 +54,8 @@ pub(super) fn convert(raw: &RawValue, wanted: Wanted<'_>) -> Result<Supplied, Da
         // Only masks, in an array of unknown inner sizes.
         return Err(wanted.wrong_rank(&[], raw));
     };
-    let mut filler = Filler { wanted, shape: &shape, elements: Elements::from_f64s(wanted.ty.base, []), missing: Vec::new() };
+    let mut filler =
+        Filler { wanted, shape: &shape, elements: Elements::from_f64s(wanted.ty.base, []), missing: Vec::new() };
     filler.fill(raw, &mut path)?;
     let Filler { elements, missing, .. } = filler;
     if shape.is_empty() {

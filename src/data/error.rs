@@ -114,7 +114,9 @@ pub enum DataError {
         span: Option<Span>,
     },
     /// Two arrays that imply different values of one omitted size.
-    #[error("the size `{size}` is {first_size} by the shape of `{first}`, but {second_size} by the shape of `{second}`")]
+    #[error(
+        "the size `{size}` is {first_size} by the shape of `{first}`, but {second_size} by the shape of `{second}`"
+    )]
     ContradictorySizes {
         /// The omitted integer.
         size: Arc<str>,
@@ -294,8 +296,9 @@ impl From<&DataError> for Diagnostic {
             DataError::Ragged { span, declared, .. } => said("E0517", span, "in this value")
                 .label(*declared, "the variable")
                 .help("arrays are rectangular: all rows need the same length"),
-            DataError::RowWithoutMember { span, .. } => said("E0518", span, "in this value")
-                .help("`null` masks a value that is not known"),
+            DataError::RowWithoutMember { span, .. } => {
+                said("E0518", span, "in this value").help("`null` masks a value that is not known")
+            }
             DataError::ContradictorySizes { first, first_span, second, second_span, size, .. } => {
                 let mut diagnostic = said("E0519", first_span, &format!("the values of `{first}`"));
                 if let Some(span) = second_span {

@@ -40,7 +40,9 @@ pub(super) fn object(file: FileId, text: &str, range: Range<usize>) -> Result<Ve
         | RawValue::Int(_)
         | RawValue::Real(_)
         | RawValue::Text(_)
-        | RawValue::Array(_) => Err(DataError::NotAnObject { found: value.describe(), span: Span::new(file, start, reader.at) }),
+        | RawValue::Array(_) => {
+            Err(DataError::NotAnObject { found: value.describe(), span: Span::new(file, start, reader.at) })
+        }
     }
 }
 
@@ -177,7 +179,9 @@ impl Reader<'_> {
     /// A number, or a bare word.
     fn word(&mut self) -> Result<RawValue, JsonError> {
         let rest = self.rest();
-        let length = rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.' | '_'))).unwrap_or(rest.len());
+        let length = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.' | '_')))
+            .unwrap_or(rest.len());
         let word = rest[..length].to_owned();
         let span = Span::new(self.file, self.at, self.at + length);
         let value = match word.as_str() {

@@ -129,8 +129,11 @@ impl RawData {
     pub fn add_mask(&mut self, file: FileId, text: &str) -> Result<(), DataError> {
         let span = Span::new(file, 0, text.len());
         let name = text.trim();
-        if assignment::split_name(name).is_none() {
-            return Err(DataError::Assignment { message: "expected a name such as `theta` or `theta[2]`".into(), span });
+        if split_name(name).is_none() {
+            return Err(DataError::Assignment {
+                message: "expected a name such as `theta` or `theta[2]`".into(),
+                span,
+            });
         }
         self.layers.push(Layer::Explicit(Member { name: name.into(), value: RawValue::Missing, span: Some(span) }));
         Ok(())
