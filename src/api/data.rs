@@ -82,8 +82,8 @@ impl Data {
             let read = match item {
                 Item::Json { name, text, line: None } => raw.add_json(add(name, text), text),
                 Item::Json { name, text, line: Some(line) } => raw.add_json_line(add(name, text), text, *line),
-                Item::Assignment { text } => raw.add_assignment(add("-d", text), text),
-                Item::Mask { text } => raw.add_mask(add("--mask", text), text),
+                Item::Assignment { text } => raw.add_assignment(add("command line", text), text),
+                Item::Mask { text } => raw.add_mask(add("command line", text), text),
                 Item::Value { name, value } => {
                     raw.add_value(name.as_str(), value.clone());
                     Ok(())

@@ -71,7 +71,9 @@ fn entries() -> Vec<Entry> {
         let functions = checked.program.functions.iter().map(|f| (&f.name, f.span, &f.doc));
         let models = checked.program.models.iter().map(|m| (&m.name, m.span, &m.doc));
         entries.extend(functions.chain(models).filter(|(_, span, _)| span.file.0 == 0).map(|(name, span, doc)| {
-            let head = checked.sources.text(span).split('{').next().unwrap_or("").trim().trim_end_matches(';');
+            // The span may be of the name alone: the head is what stands on its line and up to the body.
+            let start = source[..span.range().start].rfind('\n').map_or(0, |at| at + 1);
+            let head = source[start..].split(['{', ';']).next().unwrap_or("");
             Entry {
                 chapter: format!("Library {file}"),
                 name: name.to_string(),

@@ -66,11 +66,19 @@ fn one(diagnostic: &Diagnostic, files: &mut Files<'_>, colour: bool, to: &mut dy
     }
     let mut text = Vec::new();
     report.finish().write(files, &mut text)?;
-    // Ariadne pads lines up to their labels.
+    // Ariadne pads lines up to their labels, and colours the head whatever its configuration says.
     for line in String::from_utf8_lossy(&text).lines() {
+        let line = if colour { line.to_owned() } else { without_colour(line) };
         writeln!(to, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+/// `line` without escape sequences of the form `ESC [ … m`.
+fn without_colour(line: &str) -> String {
+    let mut parts = line.split("\x1b[");
+    let first = parts.next().unwrap_or("").to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
 }
 
 /// The part of `span` to show: on character boundaries, cut to its first line where it has many. `None` where its line is too
