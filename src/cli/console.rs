@@ -15,8 +15,6 @@ pub enum Status {
     Fine,
     /// The program or its data are wrong, or a file cannot be read or written.
     Wrong,
-    /// It ran, but the result is not certified.
-    NotCertified,
 }
 
 impl Status {
@@ -25,7 +23,6 @@ impl Status {
         match self {
             Self::Fine => 0,
             Self::Wrong => 1,
-            Self::NotCertified => 3,
         }
     }
 }
