@@ -1,1 +1,5 @@
-fn main() {}
+//! The `unmask` program: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    unmask::cli::main()
+}

@@ -1,0 +1,13 @@
+//! The language as a Rust library: models, data, simulation, inference and scripts.
+//!
+//! Everything here can be had from the modules below, with more control; this is the short way. Together with `cli/` it is
+//! the only place that opens files: a program and what it imports.
+
+mod data;
+mod error;
+mod files;
+mod program;
+
+pub use data::Data;
+pub use error::Error;
+pub use program::{Builder, Draws, Model, Script, VariableInfo};

@@ -1,0 +1,101 @@
+//! Standard output and error, files written whole or not at all, and how commands end.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::Path;
+
+use super::render::render;
+use crate::api::Error;
+use crate::diagnostic::Diagnostic;
+use crate::span::SourceMap;
+
+/// How a command ended, as an exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// As it should.
+    Fine,
+    /// The program or its data are wrong, or a file cannot be read or written.
+    Wrong,
+}
+
+impl Status {
+    /// The process's exit code. (2 is wrong usage, which never gets this far.)
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Wrong => 1,
+        }
+    }
+}
+
+/// Why a command ends early.
+#[derive(Debug)]
+pub enum Failure {
+    /// What to tell the user.
+    Told(Error),
+    /// Output cannot be written.
+    Io(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Told(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A message without a place in a source.
+pub fn plain(code: &'static str, message: impl Into<String>) -> Failure {
+    Failure::Told(Error::without_source(Diagnostic::error(code, message)))
+}
+
+/// Whether standard error takes colour.
+fn colour() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Shows messages on standard error. One that cannot be shown is lost: there is nobody to tell.
+pub fn tell(diagnostics: &[Diagnostic], sources: &SourceMap) {
+    let _ = render(diagnostics, sources, colour(), &mut io::stderr().lock());
+}
+
+/// Standard output, buffered.
+pub fn output() -> io::BufWriter<io::StdoutLock<'static>> {
+    io::BufWriter::new(io::stdout().lock())
+}
+
+/// Reads a file, or standard input for `-`.
+pub fn read(path: &Path) -> Result<String, Failure> {
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    text.map_err(|error| plain("E0901", format!("cannot read `{}`: {error}", path.display())))
+}
+
+/// Writes a file through a temporary one beside it, so that it is never there in part.
+pub fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> Result<(), Failure> {
+    let fail = |error: io::Error| plain("E0905", format!("cannot write `{}`: {error}", path.display()));
+    // A link is written through, not replaced.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".unmask-");
+    // Temporary files are private; what the user asked for has the permissions of the old file, or the usual ones.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(path).map_or(0o666, |m| m.permissions().mode());
+        builder.permissions(std::fs::Permissions::from_mode(mode));
+    }
+    let mut file = io::BufWriter::new(builder.tempfile_in(folder).map_err(fail)?);
+    write(&mut file)?;
+    let file = file.into_inner().map_err(|e| fail(e.into_error()))?;
+    file.persist(path).map(|_| ()).map_err(|e| fail(e.error))
+}

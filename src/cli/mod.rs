@@ -1,0 +1,281 @@
+//! The command line: arguments, files, printing. Everything else is in the modules below it.
+
+mod console;
+mod doc;
+mod format;
+mod render;
+mod simulate;
+
+pub use render::render;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::api::{Builder, Data, Model, Script};
+use crate::check;
+use crate::runtime::Limits;
+use crate::span::{FileId, SourceMap};
+use crate::syntax;
+use console::{Failure, Status, output, plain, read, tell};
+
+/// A small probabilistic programming language.
+#[derive(Debug, Parser)]
+#[command(name = "unmask", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Parse and check a program
+    Check(CheckArgs),
+    /// Format programs in place, and list those that changed
+    Fmt(FormatArgs),
+    /// Execute a program's script
+    Run(ProgramArgs),
+    /// Draw executions of a model, as JSON lines or CSV
+    Simulate(SimulateArgs),
+    /// Look up a distribution, function or library item; without a name, all of them
+    Doc(DocArgs),
+}
+
+#[derive(Debug, Args)]
+struct ProgramArgs {
+    /// The program (`-`: standard input)
+    file: PathBuf,
+    /// Look for imports in this directory too (also: the path list UNMASK_LIB)
+    #[arg(long = "lib", value_name = "DIR")]
+    libraries: Vec<PathBuf>,
+    /// How deep calls may nest
+    #[arg(long, value_name = "N", default_value_t = Limits::default().depth)]
+    max_depth: usize,
+}
+
+#[derive(Debug, Args)]
+struct ModelArgs {
+    #[command(flatten)]
+    program: ProgramArgs,
+    /// Which model of the file
+    #[arg(long = "model", value_name = "NAME")]
+    name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct DataArgs {
+    /// Data: a JSON file, a line of a JSON Lines file (`cases.jsonl:3`), or NAME=VALUE (`y=[1, 2, ?]`, `y[2]=1.5`)
+    #[arg(short, long = "data", value_name = "FILE|NAME=VALUE", allow_hyphen_values = true)]
+    data: Vec<String>,
+    /// Infer this variable, or element (`theta[2]`), whatever its role
+    #[arg(long = "mask", value_name = "NAME")]
+    masks: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    program: ProgramArgs,
+    /// Print a stage of the compiler
+    #[arg(long, value_name = "STAGE")]
+    emit: Option<Stage>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Stage {
+    Tokens,
+    Ast,
+    Core,
+}
+
+#[derive(Debug, Args)]
+struct FormatArgs {
+    /// The programs (`-`: from standard input to standard output)
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Change nothing; fail where something would change
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DrawFormat {
+    Csv,
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+struct SimulateArgs {
+    #[command(flatten)]
+    program: ModelArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// How many executions
+    #[arg(short, value_name = "N", default_value_t = 1)]
+    n: usize,
+    /// Same seed, same draws
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// By default what the name of the output says, else jsonl
+    #[arg(long)]
+    format: Option<DrawFormat>,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct DocArgs {
+    /// A name, such as `normal` or `stats.ppl`
+    name: Option<String>,
+    /// Print the whole reference as Markdown
+    #[arg(long)]
+    markdown: bool,
+}
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let status = match cli.command {
+        Command::Check(arguments) => check_program(&arguments),
+        Command::Fmt(arguments) => format::format(&arguments),
+        Command::Run(arguments) => run(&arguments),
+        Command::Simulate(arguments) => simulate::simulate(&arguments),
+        Command::Doc(arguments) => doc::doc(arguments.name.as_deref(), arguments.markdown),
+    };
+    match status {
+        Ok(status) => ExitCode::from(status.code()),
+        Err(Failure::Told(error)) => {
+            tell(error.diagnostics(), error.sources());
+            ExitCode::from(Status::Wrong.code())
+        }
+        // Whoever reads our output has seen enough.
+        Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Io(error)) => {
+            if let Failure::Told(error) = plain("E0905", format!("cannot write the output: {error}")) {
+                tell(error.diagnostics(), error.sources());
+            }
+            ExitCode::from(Status::Wrong.code())
+        }
+    }
+}
+
+/// The name of a file in messages.
+fn shown(path: &Path) -> String {
+    if path == Path::new("-") { "<stdin>".into() } else { path.display().to_string() }
+}
+
+impl ProgramArgs {
+    fn builder(&self) -> Builder {
+        let listed = std::env::var_os("UNMASK_LIB").unwrap_or_default();
+        let listed: Vec<PathBuf> = std::env::split_paths(&listed).filter(|p| !p.as_os_str().is_empty()).collect();
+        let builder = Builder::default().limits(Limits { depth: self.max_depth, ..Limits::default() });
+        self.libraries.iter().cloned().chain(listed).fold(builder, Builder::library)
+    }
+
+    /// Reads and checks the program; shows its warnings.
+    fn script(&self) -> Result<Script, Failure> {
+        let script = if self.file == Path::new("-") {
+            self.builder().script_source(&shown(&self.file), &read(&self.file)?)?
+        } else {
+            self.builder().script_file(&self.file)?
+        };
+        tell(script.warnings(), script.sources());
+        Ok(script)
+    }
+}
+
+impl ModelArgs {
+    fn model(&self) -> Result<Model, Failure> {
+        Ok(self.program.script()?.model(self.name.as_deref())?)
+    }
+}
+
+impl DataArgs {
+    /// Files first, then what was said on the command line: whole variables, then masks, then single elements.
+    fn read(&self) -> Result<Data, Failure> {
+        let is_assignment = |text: &&String| text.contains('=') && !Path::new(text.as_str()).exists();
+        let mut data = Data::new();
+        for file in self.data.iter().filter(|d| !is_assignment(d)) {
+            data = match json_line(file) {
+                Some((path, line)) => data.with_json_line(path, read(Path::new(path))?, line),
+                None if file.ends_with(".jsonl") => {
+                    let message = format!("`{file}` holds one data set a line");
+                    return Err(plain("E0907", format!("{message}: say which, such as `-d {file}:1`")));
+                }
+                None => data.with_json(shown(Path::new(file)), read(Path::new(file))?),
+            };
+        }
+        let of_element = |text: &str| text.split('=').next().is_some_and(|name| name.contains('['));
+        for elements in [false, true] {
+            for text in self.data.iter().filter(is_assignment).filter(|t| of_element(t) == elements) {
+                data = data.with_assignment(text);
+            }
+            for text in self.masks.iter().filter(|t| of_element(t) == elements) {
+                data = data.mask(text);
+            }
+        }
+        Ok(data)
+    }
+}
+
+/// `cases.jsonl:3`
+fn json_line(text: &str) -> Option<(&str, usize)> {
+    let (path, line) = text.rsplit_once(':')?;
+    Some((path, line.parse().ok()?)).filter(|_| !Path::new(text).exists())
+}
+
+fn check_program(arguments: &CheckArgs) -> Result<Status, Failure> {
+    match arguments.emit {
+        Some(Stage::Tokens) => {
+            output().write_all(syntax::dump_tokens(&read(&arguments.program.file)?).as_bytes())?;
+        }
+        Some(Stage::Ast) => {
+            let text = read(&arguments.program.file)?;
+            let mut sources = SourceMap::default();
+            let file: FileId = sources.add(shown(&arguments.program.file), text.as_str());
+            let parsed = syntax::parse(file, &text);
+            let diagnostics: Vec<_> = parsed.errors.iter().map(Into::into).collect();
+            tell(&diagnostics, &sources);
+            output().write_all(syntax::dump_ast(&parsed.file).as_bytes())?;
+            if !diagnostics.is_empty() {
+                return Ok(Status::Wrong);
+            }
+        }
+        Some(Stage::Core) => {
+            output().write_all(check::dump(arguments.program.script()?.program()).as_bytes())?;
+        }
+        None => {
+            let script = arguments.program.script()?;
+            if io::stdout().is_terminal() {
+                let models: Vec<&str> = script.program().models.iter().map(|m| &*m.name).collect();
+                writeln!(output(), "{}: fine ({} models)", shown(&arguments.program.file), models.len())?;
+            }
+        }
+    }
+    Ok(Status::Fine)
+}
+
+fn run(arguments: &ProgramArgs) -> Result<Status, Failure> {
+    let script = arguments.script()?;
+    let mut failed: io::Result<()> = Ok(());
+    let terminal = io::stdout().is_terminal();
+    let mut out = output();
+    let ran = script.run_with(&mut |text| {
+        if failed.is_ok() {
+            failed = out.write_all(text.as_bytes()).and_then(|()| if terminal { out.flush() } else { Ok(()) });
+        }
+    });
+    // What was printed before a failure stands before its message.
+    failed.and_then(|()| out.flush())?;
+    ran?;
+    Ok(Status::Fine)
+}
