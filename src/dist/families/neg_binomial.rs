@@ -77,10 +77,42 @@ pub(super) fn log_mass<S: Scalar>(ln_mean: S, mean: S, dispersion: S, k: f64) ->
     choose + dispersion * (-ln_odds).log_sigmoid() + successes
 }
 
+/// From this dispersion on tails are summed term by term: the incomplete beta function of so large a shape loses digits.
+const SUM_FROM: f64 = 1e5;
+
 /// The logs of the probabilities of values up to `k` and above.
 pub(super) fn tails<S: Scalar>(ln_mean: S, dispersion: S, k: f64) -> (S, S) {
-    let ln_odds = ln_mean - dispersion.ln();
-    ln_beta_tails(dispersion, S::constant(k + 1.0), (-ln_odds).log_sigmoid(), ln_odds.log_sigmoid())
+    if dispersion.value() < SUM_FROM {
+        let ln_odds = ln_mean - dispersion.ln();
+        return ln_beta_tails(dispersion, S::constant(k + 1.0), (-ln_odds).log_sigmoid(), ln_odds.log_sigmoid());
+    }
+    let mean = ln_mean.exp();
+    // The ratio of the probabilities of j + 1 and j.
+    let ratio = |j: f64| (dispersion + j) * mean / ((dispersion + mean) * (j + 1.0));
+    if k < mean.value() {
+        let sum = sum_of_products((0..k as u64).rev().map(|j| ratio(j as f64).recip()));
+        let below = (log_mass(ln_mean, mean, dispersion, k) + sum.ln()).min(S::constant(0.0));
+        (below, below.ln_1m_exp())
+    } else {
+        let first = k as u64 + 1;
+        let sum = sum_of_products((first..).map(|j| ratio(j as f64)));
+        let above = (log_mass(ln_mean, mean, dispersion, k + 1.0) + sum.ln()).min(S::constant(0.0));
+        (above.ln_1m_exp(), above)
+    }
+}
+
+/// 1 + r₁ + r₁ r₂ + … of decreasing ratios, until terms no longer count.
+fn sum_of_products<S: Scalar>(ratios: impl Iterator<Item = S>) -> S {
+    let mut term = S::constant(1.0);
+    let mut sum = S::constant(1.0);
+    for ratio in ratios {
+        term = term * ratio;
+        sum = sum + term;
+        if term.value() < 1e-18 * sum.value() {
+            break;
+        }
+    }
+    sum
 }
 
 /// A Poisson draw whose rate is a gamma draw.

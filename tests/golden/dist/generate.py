@@ -161,7 +161,6 @@ SCIPY_TAILS = {
     "beta": lambda a, b: stats.beta(a, b),
     "binomial": lambda n, p: stats.binom(n, p),
     "poisson": lambda r: stats.poisson(r),
-    "neg_binomial": lambda mu, d: stats.nbinom(d, d / (d + mu)),
 }
 
 
@@ -186,6 +185,9 @@ def scalar(family, arguments, points, far=False):
         if max(map(abs, arguments)) < 1e4:  # the hypergeometric series would take too long
             below, above = tails(m(x), *exact)
             row |= {"log_cdf": number(log(below)), "log_survival": number(log(above))}
+        elif family == "neg_binomial" and x < 100:
+            below = sum(mp.exp(log_density(m(k), *exact)) for k in range(x + 1))
+            row |= {"log_cdf": number(log(below)), "log_survival": number(log(1 - below))}
         elif check:  # SciPy has about ten digits here
             family_of = SCIPY_TAILS.get(family)
             if family_of:
@@ -197,7 +199,7 @@ def scalar(family, arguments, points, far=False):
 
 def general(family, arguments, points):
     CASES.append({"family": family, "arguments": arguments, "far": False,
-                  "points": [{"x": x, "log_density": number(v), **({"log_cdf": number(c[0]), "log_survival": number(c[1])} if c else {})}
+                  "points": [{"x": x, "log_density": number(v), **({"log_cdf": number(log(c[0])), "log_survival": number(log(c[1]))} if c else {})}
                              for x, v, c in points]})
 
 

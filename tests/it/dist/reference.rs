@@ -61,9 +61,9 @@ fn densities_integrate_to_one() {
             ValueKind::Real => {
                 // Over the unconstrained line, where tails are short; substituted by sinh, which shortens those of powers.
                 let support = d.support();
-                let step = 1.0 / 256.0;
+                let step = 1.0 / 512.0;
                 let centre = support.unconstrain_scalar(case.points[0].x[0]).unwrap();
-                let terms = (-18 * 256..=18 * 256).map(|i| {
+                let terms = (-18 * 512..=18 * 512).map(|i| {
                     let t = f64::from(i) * step;
                     let (x, log_jacobian) = support.constrain_scalar(centre + t.sinh() * 0.05).unwrap();
                     if !x.is_finite() {
@@ -75,7 +75,8 @@ fn densities_integrate_to_one() {
                 terms.sum::<f64>()
             }
         };
-        assert!((total - 1.0).abs() < 2e-6, "{} integrates to {total}", case.name);
+        // Kinks, as in Laplace's density, leave this much of the trapezoidal rule's error.
+        assert!((total - 1.0).abs() < 2e-5, "{} integrates to {total}", case.name);
     }
 }
 
