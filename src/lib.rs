@@ -4,6 +4,7 @@ pub mod builtin;
 pub mod check;
 pub mod diagnostic;
 pub mod dist;
+pub mod infer;
 pub mod runtime;
 pub mod span;
 pub mod syntax;
