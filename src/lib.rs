@@ -7,6 +7,7 @@ pub mod cli;
 pub mod data;
 pub mod diagnostic;
 pub mod dist;
+pub mod infer;
 pub mod runtime;
 pub mod span;
 pub mod syntax;

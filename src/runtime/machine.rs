@@ -68,6 +68,11 @@ impl<'p> Machine<'p> {
         &self.addresses
     }
 
+    /// The addresses, when the machine has done its work.
+    pub fn into_addresses(self) -> Addresses {
+        self.addresses
+    }
+
     /// One execution.
     ///
     /// # Errors

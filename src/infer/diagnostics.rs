@@ -1,0 +1,250 @@
+//! How far to trust draws, by the published definitions.
+//!
+//! Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), "Rank-normalization, folding, and localization: an improved R̂ for
+//! assessing convergence of MCMC" (R̂, bulk and tail effective sample size); Geyer (1992), initial monotone sequence;
+//! Vehtari, Simpson, Gelman, Yao & Gabry (2024), "Pareto smoothed importance sampling"; Zhang & Stephens (2009) for the fit.
+
+use statrs::distribution::{ContinuousCDF, Normal};
+
+/// The largest Pareto k̂ that any number of draws may have.
+pub const K_HAT_LIMIT: f64 = 0.7;
+
+/// The largest k̂ for which `draws` importance-weighted draws are trusted: min(1 − 1/log10 S, 0.7).
+pub fn k_hat_threshold(draws: usize) -> f64 {
+    (1.0 - 1.0 / (draws as f64).log10()).min(K_HAT_LIMIT)
+}
+
+/// Effective sample size of normalised weights, 1 / Σ w².
+pub fn weights_ess(weights: &[f64]) -> f64 {
+    1.0 / weights.iter().map(|w| w * w).sum::<f64>()
+}
+
+/// Halves of each chain (the middle draw of an odd number is dropped).
+fn split(chains: &[&[f64]]) -> Vec<Vec<f64>> {
+    chains
+        .iter()
+        .flat_map(|c| {
+            let half = c.len() / 2;
+            [c[..half].to_vec(), c[c.len() - half..].to_vec()]
+        })
+        .collect()
+}
+
+/// Ranks of all draws together (ties share their mean rank) as normal scores, Φ⁻¹((r − 3/8) / (S + 1/4)).
+fn rank_normalise(chains: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let flat: Vec<f64> = chains.iter().flatten().copied().collect();
+    let mut order: Vec<usize> = (0..flat.len()).collect();
+    order.sort_by(|a, b| flat[*a].total_cmp(&flat[*b]));
+    let mut scores = vec![0.0; flat.len()];
+    let standard = Normal::standard();
+    for tied in order.chunk_by(|a, b| flat[*a] == flat[*b]) {
+        // Ranks count from 1; `before` draws are smaller.
+        let before = order.partition_point(|i| flat[*i] < flat[tied[0]]);
+        let rank = before as f64 + (tied.len() as f64 + 1.0) / 2.0;
+        let score = standard.inverse_cdf((rank - 0.375) / (flat.len() as f64 + 0.25));
+        for i in tied {
+            scores[*i] = score;
+        }
+    }
+    let mut rest = scores.into_iter();
+    chains.iter().map(|c| rest.by_ref().take(c.len()).collect()).collect()
+}
+
+fn mean(x: &[f64]) -> f64 {
+    x.iter().sum::<f64>() / x.len() as f64
+}
+
+/// Sample variance (n − 1).
+fn variance(x: &[f64]) -> f64 {
+    let m = mean(x);
+    x.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (x.len() as f64 - 1.0)
+}
+
+fn is_constant(chains: &[&[f64]]) -> bool {
+    let first = chains.first().and_then(|c| c.first());
+    first.is_none_or(|first| chains.iter().all(|c| c.iter().all(|x| x == first)))
+}
+
+fn usable(chains: &[&[f64]]) -> bool {
+    let length = chains.first().map_or(0, |c| c.len());
+    length >= 4 && chains.iter().all(|c| c.len() == length && c.iter().all(|x| x.is_finite())) && !is_constant(chains)
+}
+
+/// The potential scale reduction of Gelman & Rubin (1992), of chains that are split already.
+fn plain_r_hat(chains: &[Vec<f64>]) -> f64 {
+    let n = chains.first().map_or(0, Vec::len) as f64;
+    let means: Vec<f64> = chains.iter().map(|c| mean(c)).collect();
+    let within = mean(&chains.iter().map(|c| variance(c)).collect::<Vec<_>>());
+    let between = n * variance(&means);
+    (((n - 1.0) / n * within + between / n) / within).sqrt()
+}
+
+/// Rank-normalised split R̂: the larger of those of the ranks and of the ranks of |x − median| (Vehtari et al. 2021, §4).
+/// `None` where it is not defined: fewer than four draws a chain, chains of different lengths, infinite or constant draws.
+pub fn r_hat(chains: &[&[f64]]) -> Option<f64> {
+    if !usable(chains) {
+        return None;
+    }
+    let halves = split(chains);
+    let bulk = plain_r_hat(&rank_normalise(&halves));
+    let mut all: Vec<f64> = halves.iter().flatten().copied().collect();
+    all.sort_by(f64::total_cmp);
+    let middle = all.len() / 2;
+    let median = if all.len().is_multiple_of(2) { (all[middle - 1] + all[middle]) / 2.0 } else { all[middle] };
+    let folded: Vec<Vec<f64>> = halves.iter().map(|c| c.iter().map(|x| (x - median).abs()).collect()).collect();
+    let tail = plain_r_hat(&rank_normalise(&folded));
+    Some(if tail.is_nan() { bulk } else { bulk.max(tail) })
+}
+
+/// Effective sample size of chains as they are, with Geyer's initial monotone sequence (Stan Reference Manual,
+/// "Effective sample size"), at most S log10 S.
+fn ess(chains: &[Vec<f64>]) -> f64 {
+    let (m, n) = (chains.len() as f64, chains.first().map_or(0, Vec::len));
+    let means: Vec<f64> = chains.iter().map(|c| mean(c)).collect();
+    let autocovariance = |lag: usize| {
+        let sum: f64 = chains
+            .iter()
+            .zip(&means)
+            .map(|(c, mean)| c.iter().zip(&c[lag..]).map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>() / n as f64)
+            .sum();
+        sum / m
+    };
+    let size = n as f64;
+    let within = autocovariance(0) * size / (size - 1.0);
+    let mut total = within * (size - 1.0) / size;
+    if chains.len() > 1 {
+        total += variance(&means);
+    }
+    let correlation = |lag: usize| 1.0 - (within - autocovariance(lag)) / total;
+    let mut sum = 0.0;
+    let mut last_pair = f64::INFINITY;
+    let (mut even, mut odd) = (1.0, correlation(1));
+    let mut lag = 1;
+    // Pairs of successive lags are positive and decrease for a reversible chain; noise ends the sum.
+    while even + odd > 0.0 && lag + 2 < n - 1 {
+        let pair = (even + odd).min(last_pair);
+        sum += pair;
+        last_pair = pair;
+        even = correlation(lag + 1);
+        odd = correlation(lag + 2);
+        lag += 2;
+    }
+    // The first lag of the pair that was left out lowers the variance of antithetic chains.
+    let tau = -1.0 + 2.0 * sum + even.max(0.0);
+    let draws = m * size;
+    draws / tau.max(1.0 / draws.log10())
+}
+
+/// Effective sample size for the mean. `None` as for [`r_hat`].
+pub fn effective_sample_size(chains: &[&[f64]]) -> Option<f64> {
+    usable(chains).then(|| ess(&split(chains)))
+}
+
+/// Bulk effective sample size: of the rank-normalised draws. `None` as for [`r_hat`].
+pub fn ess_bulk(chains: &[&[f64]]) -> Option<f64> {
+    usable(chains).then(|| ess(&rank_normalise(&split(chains))))
+}
+
+/// Tail effective sample size: the smaller of those for the 5 % and 95 % quantiles. `None` as for [`r_hat`], or where both
+/// quantiles are at an end of the draws (as of few distinct values).
+pub fn ess_tail(chains: &[&[f64]]) -> Option<f64> {
+    if !usable(chains) {
+        return None;
+    }
+    let mut all: Vec<f64> = chains.iter().flat_map(|c| c.iter().copied()).collect();
+    all.sort_by(f64::total_cmp);
+    let of = |level: f64| {
+        let position = level * (all.len() as f64 - 1.0);
+        let below = position.floor() as usize;
+        let share = position - below as f64;
+        let quantile = all[below] * (1.0 - share) + all[(below + 1).min(all.len() - 1)] * share;
+        let indicator: Vec<Vec<f64>> =
+            chains.iter().map(|c| c.iter().map(|x| f64::from(u8::from(*x <= quantile))).collect()).collect();
+        let views: Vec<&[f64]> = indicator.iter().map(Vec::as_slice).collect();
+        (!is_constant(&views)).then(|| ess(&split(&views)))
+    };
+    match (of(0.05), of(0.95)) {
+        (Some(low), Some(high)) => Some(low.min(high)),
+        (low, high) => low.or(high),
+    }
+}
+
+/// Pareto-smoothed importance weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Psis {
+    /// Normalised weights.
+    pub weights: Vec<f64>,
+    /// The shape of the weights' tail; `None` where all weights are equal or there are too few to tell.
+    pub k_hat: Option<f64>,
+}
+
+/// Smooths the largest weights by a generalised Pareto fit of their tail (Vehtari et al. 2024, algorithm 1). −∞ is a
+/// weight of zero, and is a draw like any other. `None` where no weight is positive, or one is not a number.
+pub fn pareto_smooth(log_weights: &[f64]) -> Option<Psis> {
+    let n = log_weights.len();
+    let largest = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if !largest.is_finite() || log_weights.iter().any(|w| w.is_nan()) {
+        return None;
+    }
+    let mut weights: Vec<f64> = log_weights.iter().map(|w| (w - largest).exp()).collect();
+    let smallest = log_weights.iter().copied().fold(f64::INFINITY, f64::min);
+    if largest - smallest < 1e-9 {
+        return Some(Psis { weights: vec![1.0 / n as f64; n], k_hat: None });
+    }
+    let tail = (0.2 * n as f64).min(3.0 * (n as f64).sqrt()).ceil() as usize;
+    let mut k_hat = None;
+    if tail >= 5 && tail < n {
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_by(|a, b| weights[*a].total_cmp(&weights[*b]));
+        let cutoff = weights[order[n - tail - 1]].max(f64::MIN_POSITIVE);
+        let above: Vec<usize> = order[n - tail..].iter().copied().filter(|i| weights[*i] > cutoff).collect();
+        if above.len() >= 5 {
+            let excess: Vec<f64> = above.iter().map(|i| weights[*i] - cutoff).collect();
+            let (k, sigma) = fit_pareto(&excess);
+            k_hat = Some(k);
+            if k.is_finite() {
+                let m = above.len() as f64;
+                for (rank, i) in above.iter().enumerate() {
+                    let p = (rank as f64 + 0.5) / m;
+                    let quantile =
+                        if k.abs() < 1e-12 { -sigma * (-p).ln_1p() } else { sigma * (-k * (-p).ln_1p()).exp_m1() / k };
+                    weights[*i] = (cutoff + quantile).min(1.0);
+                }
+            }
+        } else {
+            // Almost all of the weight is in fewer draws than a tail can be fitted to.
+            k_hat = Some(f64::INFINITY);
+        }
+    }
+    let total: f64 = weights.iter().sum();
+    weights.iter_mut().for_each(|w| *w /= total);
+    Some(Psis { weights, k_hat })
+}
+
+/// Shape k and scale of a generalised Pareto distribution at 0, of ascending positive `x`: the empirical Bayes estimate of
+/// Zhang & Stephens (2009), with the shape drawn towards 0.5 as ten observations would (Vehtari et al. 2024, appendix C).
+fn fit_pareto(x: &[f64]) -> (f64, f64) {
+    let n = x.len();
+    let grid = 30 + (n as f64).sqrt() as usize;
+    let quartile = x[((n as f64 / 4.0 + 0.5) as usize).saturating_sub(1)];
+    let largest = x[n - 1];
+    let theta: Vec<f64> = (1..=grid)
+        .map(|j| 1.0 / largest + (1.0 - (grid as f64 / (j as f64 - 0.5)).sqrt()) / (3.0 * quartile))
+        .collect();
+    let shape = |theta: f64| x.iter().map(|x| (-theta * x).ln_1p()).sum::<f64>() / n as f64;
+    let log_likelihood: Vec<f64> = theta
+        .iter()
+        .map(|t| {
+            let k = shape(*t);
+            n as f64 * ((-t / k).ln() - k - 1.0)
+        })
+        .collect();
+    let weight = |j: usize| 1.0 / log_likelihood.iter().map(|l| (l - log_likelihood[j]).exp()).sum::<f64>();
+    let weights: Vec<f64> = (0..grid).map(weight).collect();
+    let total: f64 = weights.iter().filter(|w| w.is_finite()).sum();
+    let theta_hat: f64 = theta.iter().zip(&weights).filter(|(_, w)| w.is_finite()).map(|(t, w)| t * w / total).sum();
+    let k = shape(theta_hat);
+    let sigma = -k / theta_hat;
+    let (n, prior) = (n as f64, 10.0);
+    ((n * k + prior * 0.5) / (n + prior), sigma)
+}

@@ -1,0 +1,153 @@
+//! Importance sampling: independent draws from a proposal, weighted by p(x, z) / q(z) and Pareto-smoothed.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::diagnostics::{Psis, k_hat_threshold, pareto_smooth, weights_ess};
+use super::engine::{Engine, InferOptions, Progress, Sampled};
+use super::error::InferError;
+use super::proposal::{OwnDistribution, Proposal};
+use super::record::{Chunk, Record};
+use super::stream::{StreamPurpose, stream};
+use super::target::TargetRef;
+use super::trace::{Generator, Ledger, Trace};
+use crate::diagnostic::Diagnostic;
+use crate::runtime::Addresses;
+
+pub(super) const ENGINE: Engine =
+    Engine { name: "importance", summary: "independent draws from the prior, weighted by the likelihood", run };
+
+/// Draws where the caller names no number.
+const DRAWS: usize = 10_000;
+
+/// Effective draws that the certificate asks for.
+pub(super) const ENOUGH: f64 = 400.0;
+
+/// Draws of one random stream: results do not depend on the number of threads.
+const CHUNK: usize = 256;
+
+/// Independent draws and their log weights.
+pub(super) struct Draws {
+    pub record: Record,
+    /// log p(x, z) − log q(z), one a draw; −∞ for those of density zero, which are in the record as well.
+    pub log_weights: Vec<f64>,
+    pub ledger: Ledger,
+    /// Whether anything was known that counts in the density.
+    pub observed: bool,
+}
+
+/// What one chunk gives back: its draws with the addresses of its machine, log weights, accounts.
+type Generated = (Chunk, Addresses, Vec<f64>, Ledger, bool);
+
+/// Draws number `range` of `seed`'s sequence.
+pub(super) fn generate(
+    target: &TargetRef<'_>,
+    generator: &Generator<'_>,
+    range: Range<usize>,
+    seed: u64,
+    progress: &mut dyn Progress,
+) -> Result<Draws, InferError> {
+    progress.start(generator.engine, range.len() as u64);
+    let mut draws =
+        Draws { record: Record::default(), log_weights: Vec::new(), ledger: Ledger::default(), observed: false };
+    let chunks: Vec<Range<usize>> =
+        range.clone().step_by(CHUNK).map(|first| first..(first + CHUNK).min(range.end)).collect();
+    // In groups, so that progress shows and memory of unmerged chunks is bounded.
+    for group in chunks.chunks(64) {
+        let generated: Vec<Result<Generated, InferError>> = group
+            .par_iter()
+            .map(|range| {
+                let mut machine = target.machine();
+                let mut rng = stream(seed, StreamPurpose::Draws, (range.start / CHUNK) as u64);
+                let (mut trace, mut ledger, mut chunk) = (Trace::default(), Ledger::default(), Chunk::default());
+                let mut log_weights = Vec::with_capacity(range.len());
+                let mut observed = false;
+                for _ in range.clone() {
+                    log_weights.push(generator.run(&mut machine, &mut rng, &mut trace, &mut ledger)?);
+                    observed |= trace.observed;
+                    chunk.push(&trace);
+                }
+                Ok((chunk, machine.into_addresses(), log_weights, ledger, observed))
+            })
+            .collect();
+        for chunk in generated {
+            let (chunk, addresses, log_weights, ledger, observed) = chunk?;
+            progress.advance(log_weights.len() as u64);
+            draws.record.append(&chunk, &addresses);
+            draws.log_weights.extend(log_weights);
+            draws.ledger.absorb(&ledger);
+            draws.observed |= observed;
+        }
+    }
+    Ok(draws)
+}
+
+fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
+    sample(target, &OwnDistribution, options.draws.unwrap_or(DRAWS), options.seed, progress)
+}
+
+/// Importance sampling with any proposal.
+///
+/// # Errors
+/// A mistake in the program or its data; no draw with a density above zero.
+pub(super) fn sample(
+    target: &TargetRef<'_>,
+    proposal: &dyn Proposal,
+    draws: usize,
+    seed: u64,
+    progress: &mut dyn Progress,
+) -> Result<Sampled, InferError> {
+    let generator = Generator { engine: ENGINE.name, proposal, weigh: true };
+    let Draws { record, log_weights, ledger, .. } = generate(target, &generator, 0..draws, seed, progress)?;
+    let Some(Psis { weights, k_hat }) = pareto_smooth(&log_weights) else {
+        return Err(InferError::NoDrawSurvived { tried: draws as u64, reason: ledger.main_reason() });
+    };
+    let ess = weights_ess(&weights);
+    let threshold = k_hat_threshold(draws);
+    let (held, reason) = match k_hat {
+        Some(k) if k >= threshold => {
+            (false, format!("k̂ {k:.2} ≥ {threshold:.2}: the weights vary too much to be trusted"))
+        }
+        _ if ess < ENOUGH => (false, format!("{ess:.0} effective draws of {draws}: fewer than {ENOUGH}")),
+        Some(k) => (true, format!("k̂ {k:.2} < {threshold:.2}")),
+        None => (true, "all weights are equal".into()),
+    };
+    let mut warnings = Vec::new();
+    let zero = log_weights.iter().filter(|w| **w == f64::NEG_INFINITY).count();
+    if let Some((text, count, span)) = ledger.main_reason() {
+        let share = 100.0 * ledger.rejected() as f64 / draws as f64;
+        warnings.push(
+            Diagnostic::warning(
+                "W0701",
+                format!("{share:.1} % of the draws have density zero because a parameter was invalid"),
+            )
+            .label(span, format!("{count} times: {text}")),
+        );
+    }
+    // Draws of weight zero say nothing.
+    let kept: Vec<usize> = (0..draws).filter(|i| log_weights[*i] > f64::NEG_INFINITY).collect();
+    let (record, weights) =
+        if zero > 0 { (record.select(&kept), kept.iter().map(|i| weights[*i]).collect()) } else { (record, weights) };
+    Ok(Sampled {
+        record,
+        weights: Some(weights),
+        chains: 0,
+        exact: false,
+        k_hat,
+        log_evidence: Some(log_mean_exp(&log_weights)),
+        held,
+        reason,
+        warnings,
+    })
+}
+
+/// log of the mean of exp, and its standard error by the delta method, sd(w) / (mean(w) √S).
+fn log_mean_exp(log_weights: &[f64]) -> (f64, f64) {
+    let n = log_weights.len() as f64;
+    let largest = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let scaled: Vec<f64> = log_weights.iter().map(|w| (w - largest).exp()).collect();
+    let mean = scaled.iter().sum::<f64>() / n;
+    let variance = scaled.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    (largest + mean.ln(), (variance / n).sqrt() / mean)
+}

@@ -1,0 +1,184 @@
+//! The ladder: methods in order of cost, each with its certificate, until one holds.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::engine::{InferOptions, Inferred, Method, Progress, Rung, Sampled};
+use super::error::InferError;
+use super::mh::Chains;
+use super::proposal::OwnDistribution;
+use super::summary::summarise;
+use super::target::{Target, TargetRef};
+use super::{enumerate, importance, mh};
+
+/// Executions that the ladder enumerates.
+const ENUMERATE: u64 = 100_000;
+
+/// Importance draws: at first, and at most.
+const FIRST: usize = 4_000;
+const MOST: usize = 128_000;
+
+/// Markov chains of the ladder, their warm-up, their first draws, and the most (each).
+const CHAINS: usize = 4;
+const WARMUP: usize = 1_000;
+const SWEEPS: usize = 1_000;
+const MOST_SWEEPS: usize = 64_000;
+
+/// Seconds after which the ladder starts nothing more, where the caller does not say.
+const BUDGET: f64 = 60.0;
+
+/// Answers a target by the method of `options`.
+///
+/// # Errors
+/// A mistake in the program or its data, or an engine that cannot handle it. An answer that is not certified is no error:
+/// [`Inferred::certified`] says so.
+pub fn infer(target: &Target, options: &InferOptions, progress: &mut dyn Progress) -> Result<Inferred, InferError> {
+    infer_borrowed(&target.borrow(), options, progress)
+}
+
+pub(super) fn infer_borrowed(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+) -> Result<Inferred, InferError> {
+    validate(options)?;
+    let start = Instant::now();
+    let mut rungs = Vec::new();
+    let (method, sampled) = match options.method {
+        Method::Engine(engine) => {
+            let sampled = (engine.run)(target, options, progress)?;
+            rungs.push(rung(engine.name, &sampled, start));
+            (engine.name, sampled)
+        }
+        Method::Auto => climb(target, options, progress, &mut rungs)?,
+    };
+    let model = target.runtime.program.model(target.model).name.clone();
+    let equal = vec![1.0 / sampled.record.len().max(1) as f64; sampled.record.len()];
+    let weights = sampled.weights.as_deref().unwrap_or(&equal);
+    let log_evidence = sampled.log_evidence.map(|(value, _)| value);
+    let posterior = sampled.record.posterior(&model, method, weights, log_evidence, sampled.exact);
+    Ok(Inferred {
+        model,
+        method,
+        certified: sampled.held,
+        reason: sampled.reason.clone(),
+        k_hat: sampled.k_hat,
+        log_evidence,
+        log_evidence_error: sampled.log_evidence.map(|(_, error)| error),
+        seconds: start.elapsed().as_secs_f64(),
+        seed: options.seed,
+        ladder: rungs,
+        variables: summarise(&sampled),
+        posterior: Arc::new(posterior),
+        warnings: sampled.warnings,
+    })
+}
+
+fn validate(options: &InferOptions) -> Result<(), InferError> {
+    let positive = [("draws", options.draws), ("chains", options.chains)];
+    for (name, value) in positive {
+        if value == Some(0) {
+            return Err(InferError::InvalidOption { name, expected: "at least 1", found: "0".into() });
+        }
+    }
+    if let Some(budget) = options.budget.filter(|b| b.is_nan() || *b < 0.0) {
+        let expected = "a number of seconds";
+        return Err(InferError::InvalidOption { name: "budget", expected, found: budget.to_string() });
+    }
+    Ok(())
+}
+
+fn rung(name: &'static str, sampled: &Sampled, start: Instant) -> Rung {
+    Rung { rung: name, held: sampled.held, reason: sampled.reason.clone(), seconds: start.elapsed().as_secs_f64() }
+}
+
+fn climb(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+    rungs: &mut Vec<Rung>,
+) -> Result<(&'static str, Sampled), InferError> {
+    let budget = options.budget.unwrap_or(BUDGET);
+    let begun = Instant::now();
+    let left = || budget - begun.elapsed().as_secs_f64();
+
+    let start = Instant::now();
+    match enumerate::enumerate(target, ENUMERATE, progress) {
+        Ok(sampled) => {
+            rungs.push(rung(enumerate::ENGINE.name, &sampled, start));
+            return Ok((enumerate::ENGINE.name, sampled));
+        }
+        // Said only where it was near: that a real variable cannot be enumerated is no news.
+        Err(error @ InferError::TooManyExecutions { .. }) => rungs.push(failed(enumerate::ENGINE.name, &error, start)),
+        Err(InferError::Refused { .. }) => {}
+        Err(error) => return Err(error),
+    }
+
+    let start = Instant::now();
+    let mut draws = options.draws.unwrap_or(FIRST).max(FIRST);
+    let mut best: Option<Sampled> = None;
+    let importance = importance::ENGINE.name;
+    loop {
+        match importance::sample(target, &OwnDistribution, draws, options.seed, progress) {
+            Ok(sampled) => {
+                let ess = sampled.weights.as_deref().map_or(0.0, super::diagnostics::weights_ess);
+                // More draws would do: at this rate they suffice before the limit.
+                let wanted = draws as f64 * 1.5 * importance::ENOUGH / ess;
+                let promising = !sampled.held && wanted <= MOST as f64 && draws * 2 <= MOST && left() > 0.0;
+                if !promising {
+                    best = Some(sampled);
+                    break;
+                }
+                draws = (wanted as usize).clamp(draws * 2, MOST);
+            }
+            // MH tries harder to find a start.
+            Err(error @ (InferError::NoDrawSurvived { .. } | InferError::Improper { .. })) => {
+                rungs.push(failed(importance, &error, start));
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(sampled) = best.take() {
+        rungs.push(rung(importance, &sampled, start));
+        if sampled.held || left() <= 0.0 {
+            return Ok((importance, sampled));
+        }
+        best = Some(sampled);
+    }
+
+    let start = Instant::now();
+    let count = options.chains.unwrap_or(CHAINS).max(2);
+    let mut chains = match Chains::start(target, count, options.warmup.unwrap_or(WARMUP), options.seed, progress) {
+        Ok(chains) => chains,
+        Err(error @ InferError::NoDrawSurvived { .. }) => {
+            return match best {
+                Some(sampled) => {
+                    rungs.push(failed(mh::ENGINE.name, &error, start));
+                    Ok((importance, sampled))
+                }
+                None => Err(error),
+            };
+        }
+        Err(error) => return Err(error),
+    };
+    let mut sweeps = options.draws.map_or(SWEEPS, |d| d.div_ceil(count));
+    let mut kept = 0;
+    loop {
+        let before = Instant::now();
+        chains.extend(sweeps, progress)?;
+        kept += sweeps;
+        let sampled = chains.sampled();
+        let cost = before.elapsed().as_secs_f64();
+        // The next round doubles the draws, at twice the cost of this one.
+        if sampled.held || kept >= MOST_SWEEPS || left() < 2.0 * cost {
+            rungs.push(rung(mh::ENGINE.name, &sampled, start));
+            return Ok((mh::ENGINE.name, sampled));
+        }
+        sweeps = kept;
+    }
+}
+
+fn failed(name: &'static str, error: &InferError, start: Instant) -> Rung {
+    Rung { rung: name, held: false, reason: error.to_string(), seconds: start.elapsed().as_secs_f64() }
+}

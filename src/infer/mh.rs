@@ -1,0 +1,552 @@
+//! Trace-based Metropolis–Hastings: one random choice at a time, on any program.
+//!
+//! Each update picks one masked choice of the current execution, proposes a value, and executes the program again with all
+//! other choices as they were. Choices that appear are drawn from their own distribution, choices that vanish are forgotten,
+//! and both enter the acceptance ratio together with the numbers of choices (Wingate, Stuhlmüller & Goodman 2011, with the
+//! correction of Kiselyov 2016). Continuous values move in unconstrained coordinates, with the Jacobian.
+
+use std::sync::Mutex;
+
+use rand::RngExt as _;
+use rand_distr::StandardNormal;
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::diagnostics::{ess_bulk, ess_tail, r_hat};
+use super::engine::{Engine, InferOptions, Progress, Sampled};
+use super::error::InferError;
+use super::importance::ENOUGH;
+use super::proposal::{OwnDistribution, drawable};
+use super::record::{Chunk, Record};
+use super::stream::{Stream, StreamPurpose, stream};
+use super::target::TargetRef;
+use super::trace::{Choice, Generator, Ledger, Trace, add_likelihood, known_log_density};
+use crate::diagnostic::Diagnostic;
+use crate::dist::Support;
+use crate::runtime::{AddressId, Addresses, Handler, Law, Machine, Outcome, RuntimeError, Site, Stop};
+use crate::span::Span;
+use crate::value::{Base, Value};
+
+pub(super) const ENGINE: Engine =
+    Engine { name: "mh", summary: "Metropolis–Hastings, one choice at a time, on any program", run };
+
+/// Defaults of the options.
+const CHAINS: usize = 4;
+const WARMUP: usize = 1_000;
+const DRAWS: usize = 4_000;
+
+/// Executions from the prior among which a chain's start is picked, and how many to try for one of positive density.
+const STARTS: usize = 100;
+const TRIES: usize = 20_000;
+
+/// Acceptance rates that the scale of a random walk is adapted to (Roberts & Rosenthal 2001), for one and more dimensions.
+const ACCEPT_ONE: f64 = 0.44;
+const ACCEPT_MANY: f64 = 0.234;
+
+/// R̂ up to which chains count as mixed.
+const R_HAT_LIMIT: f64 = 1.01;
+
+/// Which proposals an update may make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Kernel {
+    /// Random walks and draws from the choice's own distribution, at random.
+    #[default]
+    Mixed,
+    /// Draws from the choice's own distribution alone.
+    Resimulation,
+    /// Random walks alone, where the choice has unconstrained coordinates or neighbours.
+    RandomWalk,
+}
+
+impl Kernel {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Mixed, Self::Resimulation, Self::RandomWalk];
+}
+
+/// The scale of the random walk of one choice.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    log: f64,
+    updates: u32,
+}
+
+/// A Markov chain over the executions of a target.
+pub struct MarkovChain<'a> {
+    machine: Machine<'a>,
+    kernel: Kernel,
+    current: Trace,
+    spare: Trace,
+    ledger: Ledger,
+    /// By address.
+    scales: Vec<Option<Scale>>,
+    /// Whether scales still adapt: only before draws are kept.
+    adapting: bool,
+}
+
+impl<'a> MarkovChain<'a> {
+    /// A chain that starts from an execution picked by its weight among some from the prior.
+    ///
+    /// # Errors
+    /// A mistake in the program or its data; no execution of positive density.
+    pub fn from_prior(target: &TargetRef<'a>, kernel: Kernel, rng: &mut Stream) -> Result<Self, InferError> {
+        let mut chain = Self::empty(target, kernel);
+        let generator = Generator { engine: ENGINE.name, proposal: &OwnDistribution, weigh: true };
+        let mut log_total = f64::NEG_INFINITY;
+        for tried in 0..TRIES {
+            let weight = generator.run(&mut chain.machine, rng, &mut chain.spare, &mut chain.ledger)?;
+            if weight > f64::NEG_INFINITY {
+                // Weighted reservoir sampling: each survivor replaces the last with probability weight / total.
+                let largest = log_total.max(weight);
+                log_total = largest + ((log_total - largest).exp() + (weight - largest).exp()).ln();
+                if rng.random::<f64>() < (weight - log_total).exp() {
+                    std::mem::swap(&mut chain.current, &mut chain.spare);
+                }
+            }
+            if tried + 1 >= STARTS && log_total > f64::NEG_INFINITY {
+                return Ok(chain);
+            }
+        }
+        Err(InferError::NoDrawSurvived { tried: TRIES as u64, reason: chain.ledger.main_reason() })
+    }
+
+    /// A chain that starts from given values by address; choices without one are drawn. `None` where that execution has
+    /// density zero.
+    ///
+    /// # Errors
+    /// A mistake in the program or its data.
+    pub fn from_values(
+        target: &TargetRef<'a>,
+        kernel: Kernel,
+        start: &FxHashMap<String, Value>,
+        rng: &mut Stream,
+    ) -> Result<Option<Self>, InferError> {
+        let mut chain = Self::empty(target, kernel);
+        let mut replay = Replay {
+            old: &chain.current,
+            new: &mut chain.spare,
+            proposed: None,
+            start: Some(start),
+            rng,
+            ledger: &mut chain.ledger,
+            log_fresh: 0.0,
+        };
+        if chain.machine.run(&mut replay)? == Outcome::Rejected {
+            return Ok(None);
+        }
+        std::mem::swap(&mut chain.current, &mut chain.spare);
+        Ok(Some(chain))
+    }
+
+    fn empty(target: &TargetRef<'a>, kernel: Kernel) -> Self {
+        Self {
+            machine: target.machine(),
+            kernel,
+            current: Trace::default(),
+            spare: Trace::default(),
+            ledger: Ledger::default(),
+            scales: Vec::new(),
+            adapting: false,
+        }
+    }
+
+    /// The current execution.
+    pub fn trace(&self) -> &Trace {
+        &self.current
+    }
+
+    /// The addresses of its choices.
+    pub fn addresses(&self) -> &Addresses {
+        self.machine.addresses()
+    }
+
+    /// One update of one choice, picked at random. Without choices nothing happens.
+    ///
+    /// # Errors
+    /// A mistake in the program.
+    pub fn update(&mut self, rng: &mut Stream) -> Result<(), InferError> {
+        let n = self.current.choices.len();
+        if n == 0 {
+            return Ok(());
+        }
+        let at = rng.random_range(0..n);
+        let scale = self.scale(self.current.choices[at].address);
+        let Some(proposal) = propose(&self.current.choices[at], self.kernel, scale, rng) else { return Ok(()) };
+        let address = self.current.choices[at].address;
+        self.spare.clear();
+        let mut replay = Replay {
+            old: &self.current,
+            new: &mut self.spare,
+            proposed: Some((address, &proposal.value)),
+            start: None,
+            rng,
+            ledger: &mut self.ledger,
+            log_fresh: 0.0,
+        };
+        let outcome = self.machine.run(&mut replay)?;
+        let log_fresh = replay.log_fresh;
+        let log_ratio = if outcome == Outcome::Rejected {
+            f64::NEG_INFINITY
+        } else {
+            // Choices that vanish would have to be drawn again on the way back.
+            let log_stale: f64 = self
+                .current
+                .choices
+                .iter()
+                .filter(|c| self.spare.position(c.address).is_none())
+                .map(|c| drawn_log_density(&c.law, c.simulate.as_ref(), &c.value))
+                .sum();
+            self.spare.log_density() - self.current.log_density() + proposal.log_ratio + log_stale - log_fresh
+                + (n as f64).ln()
+                - (self.spare.choices.len() as f64).ln()
+        };
+        let accept = if log_ratio.is_nan() { 0.0 } else { log_ratio.min(0.0).exp() };
+        if self.adapting && proposal.walked {
+            self.adapt(address, accept, proposal.dimension);
+        }
+        if rng.random::<f64>() < accept {
+            std::mem::swap(&mut self.current, &mut self.spare);
+        }
+        Ok(())
+    }
+
+    fn scale(&self, address: AddressId) -> f64 {
+        self.scales.get(address.0 as usize).copied().flatten().map_or(1.0, |s| s.log.exp())
+    }
+
+    /// Robbins–Monro steps of the log scale towards the wanted acceptance rate (Andrieu & Thoms 2008, §4).
+    fn adapt(&mut self, address: AddressId, accept: f64, dimension: usize) {
+        let at = address.0 as usize;
+        if self.scales.len() <= at {
+            self.scales.resize(at + 1, None);
+        }
+        let scale = self.scales[at].get_or_insert(Scale { log: 0.0, updates: 0 });
+        scale.updates += 1;
+        let wanted = if dimension > 1 { ACCEPT_MANY } else { ACCEPT_ONE };
+        let step = 2.0 / f64::from(scale.updates).powf(0.6);
+        scale.log = (scale.log + step * (accept - wanted)).clamp(-30.0, 30.0);
+    }
+}
+
+/// A proposed value of one choice.
+struct Move {
+    value: Value,
+    /// log q(old | new) − log q(new | old).
+    log_ratio: f64,
+    /// Whether the scale made it.
+    walked: bool,
+    dimension: usize,
+}
+
+/// log density with which a fresh choice is drawn.
+fn drawn_log_density(law: &Law, simulate: Option<&Law>, value: &Value) -> f64 {
+    drawable(law, simulate).and_then(|law| law.log_density(value)).unwrap_or(0.0)
+}
+
+fn propose(choice: &Choice, kernel: Kernel, scale: f64, rng: &mut Stream) -> Option<Move> {
+    let walk = match kernel {
+        Kernel::Mixed => rng.random::<f64>() < 0.7,
+        Kernel::RandomWalk => true,
+        Kernel::Resimulation => false,
+    };
+    if walk && let Some(found) = random_walk(choice, scale, rng) {
+        return Some(found);
+    }
+    let law = drawable(&choice.law, choice.simulate.as_ref())?;
+    let value = law.sample(rng).ok()?;
+    let log_ratio = match (law.log_density(&choice.value), law.log_density(&value)) {
+        (Some(old), Some(new)) => old - new,
+        // A posterior of reals counts as its own proposal: its density cancels.
+        _ => 0.0,
+    };
+    Some(Move { value, log_ratio, walked: false, dimension: 0 })
+}
+
+/// A step in unconstrained coordinates, or to another integer.
+fn random_walk(choice: &Choice, scale: f64, rng: &mut Stream) -> Option<Move> {
+    let Law::Family(distribution) = &choice.law else { return None };
+    let support = distribution.support();
+    match &support {
+        Support::Integers { .. } => integer_walk(choice, distribution.finite_values(), scale, rng),
+        Support::Real | Support::LowerBounded(_) | Support::UpperBounded(_) | Support::Interval(..) => {
+            let z = support.unconstrain_scalar(choice.value.as_f64()?)?;
+            let (_, log_jacobian) = support.constrain_scalar(z)?;
+            let moved = z + scale * rng.sample::<f64, _>(StandardNormal);
+            let (x, moved_log_jacobian) = support.constrain_scalar(moved)?;
+            let log_ratio = moved_log_jacobian - log_jacobian;
+            (z.is_finite() && x.is_finite()).then_some(Move {
+                value: Value::Real(x),
+                log_ratio,
+                walked: true,
+                dimension: 1,
+            })
+        }
+        Support::Simplex(_) | Support::Vector(_) | Support::Ordered { .. } => {
+            let z = support.unconstrain(&choice.value.to_f64s());
+            if z.is_empty() || z.iter().any(|z| !z.is_finite()) {
+                return None;
+            }
+            let (_, log_jacobian) = support.constrain(&z);
+            let step = scale / (z.len() as f64).sqrt();
+            let moved: Vec<f64> = z.iter().map(|z| z + step * rng.sample::<f64, _>(StandardNormal)).collect();
+            let (x, moved_log_jacobian) = support.constrain(&moved);
+            let log_ratio = moved_log_jacobian - log_jacobian;
+            let dimension = z.len();
+            x.iter().all(|x| x.is_finite()).then(|| Move { value: Value::reals(x), log_ratio, walked: true, dimension })
+        }
+    }
+}
+
+/// Of few values: any other, all alike. Of many: a step of symmetric length; outside the support it is rejected by its
+/// density.
+fn integer_walk(choice: &Choice, values: Option<std::ops::Range<i64>>, scale: f64, rng: &mut Stream) -> Option<Move> {
+    /// Up to so many values, all others are neighbours.
+    const FEW: i64 = 16;
+    let old = choice.value.as_int()?;
+    let base = choice.value.data_type().map_or(Base::Int, |t| t.base);
+    let value = |k: i64| if base == Base::Bool { Value::Bool(k != 0) } else { Value::Int(k) };
+    if let Some(range) = &values
+        && range.end.saturating_sub(range.start) <= FEW
+        && range.contains(&old)
+    {
+        let others = range.end - range.start - 1;
+        if others < 1 {
+            return None;
+        }
+        let picked = range.start + rng.random_range(0..others);
+        let new = if picked >= old { picked + 1 } else { picked };
+        return Some(Move { value: value(new), log_ratio: 0.0, walked: false, dimension: 0 });
+    }
+    let size = (scale * rng.sample::<f64, _>(StandardNormal)).abs().ceil().clamp(1.0, 1e15) as i64;
+    let new = if rng.random::<bool>() { old.checked_add(size)? } else { old.checked_sub(size)? };
+    Some(Move { value: value(new), log_ratio: 0.0, walked: true, dimension: 1 })
+}
+
+/// Executes with the choices of another execution.
+struct Replay<'a> {
+    old: &'a Trace,
+    new: &'a mut Trace,
+    proposed: Option<(AddressId, &'a Value)>,
+    /// Values by address as text, for the start of a chain.
+    start: Option<&'a FxHashMap<String, Value>>,
+    rng: &'a mut Stream,
+    ledger: &'a mut Ledger,
+    /// Log density with which the choices that are new were drawn.
+    log_fresh: f64,
+}
+
+impl Handler for Replay<'_> {
+    fn choose(&mut self, site: &Site<'_>, addresses: &Addresses) -> Result<Value, Stop> {
+        let kept = match self.proposed {
+            Some((address, value)) if address == site.address => Some(value.clone()),
+            _ => match self.start {
+                Some(start) => start.get(&addresses.display(site.address).to_string()).cloned(),
+                None => self.old.position(site.address).map(|at| self.old.choices[at].value.clone()),
+            },
+        };
+        let value = match kept {
+            Some(value) => value,
+            None => {
+                let law = drawable(site.law, site.simulate);
+                let drawn = law.and_then(|law| law.sample(self.rng).ok());
+                // The start of the chain could draw everything, so this is a choice that only later executions reach.
+                let Some(value) = drawn else { return Err(Stop::Reject) };
+                self.log_fresh += drawn_log_density(site.law, site.simulate, &value);
+                value
+            }
+        };
+        let log_density = site.law.log_density(&value).unwrap_or(0.0);
+        self.new.push(Choice {
+            address: site.address,
+            role: site.role,
+            law: site.law.clone(),
+            simulate: site.simulate.cloned(),
+            value: value.clone(),
+            log_density,
+            span: site.span,
+        });
+        if log_density.is_nan() || log_density == f64::NEG_INFINITY { Err(Stop::Reject) } else { Ok(value) }
+    }
+
+    fn observe(&mut self, site: &Site<'_>, value: &Value, counts: bool, _: &Addresses) -> Result<(), Stop> {
+        if counts { add_likelihood(self.new, known_log_density(site, value)?) } else { Ok(()) }
+    }
+
+    fn factor(&mut self, log_weight: f64, _: Span) -> Result<(), Stop> {
+        add_likelihood(self.new, log_weight)
+    }
+
+    fn deterministic(&mut self, address: AddressId, value: &Value, depends_on_masked: bool) {
+        if depends_on_masked {
+            self.new.reported.push((address, value.clone()));
+        }
+    }
+
+    fn rejected(&mut self, reason: &RuntimeError) {
+        self.ledger.count(reason);
+    }
+}
+
+/// The states of all chains, so that the ladder can go on where they stopped.
+pub(super) struct Chains<'a> {
+    chains: Vec<(MarkovChain<'a>, Stream, Vec<Chunk>)>,
+    /// Updates between draws, fixed after warm-up: a number that depended on the state would bias programs whose number
+    /// of choices is random.
+    thin: usize,
+    kept: usize,
+}
+
+impl<'a> Chains<'a> {
+    /// Starts and warms up.
+    pub fn start(
+        target: &TargetRef<'a>,
+        chains: usize,
+        warmup: usize,
+        seed: u64,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, InferError> {
+        progress.start("mh warm-up", (chains * warmup) as u64);
+        let progress = Mutex::new(progress);
+        let started: Result<Vec<_>, InferError> = (0..chains)
+            .into_par_iter()
+            .map(|i| {
+                let mut rng = stream(seed, StreamPurpose::Chain, i as u64);
+                let mut chain = MarkovChain::from_prior(target, Kernel::Mixed, &mut rng)?;
+                chain.adapting = true;
+                let mut updates = 0_usize;
+                for sweep in 0..warmup {
+                    let sites = chain.current.choices.len().max(1);
+                    for _ in 0..sites {
+                        chain.update(&mut rng)?;
+                    }
+                    updates += sites;
+                    if sweep % 64 == 63
+                        && let Ok(mut progress) = progress.lock()
+                    {
+                        progress.advance(64);
+                    }
+                }
+                chain.adapting = false;
+                Ok((updates.div_ceil(warmup.max(1)), (chain, rng, Vec::new())))
+            })
+            .collect();
+        let (sites, chains): (Vec<usize>, Vec<_>) = started?.into_iter().unzip();
+        Ok(Self { chains, thin: sites.into_iter().max().unwrap_or(1).max(1), kept: 0 })
+    }
+
+    /// Keeps `draws` more of each chain.
+    pub fn extend(&mut self, draws: usize, progress: &mut dyn Progress) -> Result<(), InferError> {
+        progress.start("mh", (self.chains.len() * draws) as u64);
+        let progress = Mutex::new(progress);
+        let thin = self.thin;
+        self.chains
+            .par_iter_mut()
+            .map(|(chain, rng, chunks)| {
+                let mut chunk = Chunk::default();
+                for draw in 0..draws {
+                    for _ in 0..thin {
+                        chain.update(rng)?;
+                    }
+                    chunk.push(&chain.current);
+                    if draw % 64 == 63
+                        && let Ok(mut progress) = progress.lock()
+                    {
+                        progress.advance(64);
+                    }
+                }
+                chunks.push(chunk);
+                Ok(())
+            })
+            .collect::<Result<(), InferError>>()?;
+        self.kept += draws;
+        Ok(())
+    }
+
+    /// What the chains have drawn so far, with its certificate.
+    pub fn sampled(&mut self) -> Sampled {
+        let mut record = Record::default();
+        let mut ledger = Ledger::default();
+        for (chain, _, chunks) in &mut self.chains {
+            let all = Chunk { draws: chunks.drain(..).flat_map(|c| c.draws).collect() };
+            record.append(&all, chain.machine.addresses());
+            chunks.push(all);
+            ledger.absorb(&chain.ledger);
+        }
+        let (held, reason) = certify(&record, self.chains.len());
+        let mut warnings = Vec::new();
+        if let Some((text, count, span)) = ledger.main_reason() {
+            warnings.push(
+                Diagnostic::warning(
+                    "W0702",
+                    format!("{} proposals were rejected because a parameter was invalid", ledger.rejected()),
+                )
+                .label(span, format!("{count} times: {text}")),
+            );
+        }
+        Sampled {
+            record,
+            weights: None,
+            chains: self.chains.len(),
+            exact: false,
+            k_hat: None,
+            log_evidence: None,
+            held,
+            reason,
+            warnings,
+        }
+    }
+}
+
+fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
+    let count = options.chains.unwrap_or(CHAINS).max(1);
+    let mut chains = Chains::start(target, count, options.warmup.unwrap_or(WARMUP), options.seed, progress)?;
+    chains.extend(options.draws.unwrap_or(DRAWS).div_ceil(count), progress)?;
+    Ok(chains.sampled())
+}
+
+/// R̂ ≤ 1.01 and bulk and tail effective sample sizes ≥ 400, for every scalar that is always there; of one that is not,
+/// for whether it is there, and its draws must be enough.
+fn certify(record: &Record, chains: usize) -> (bool, String) {
+    if chains < 2 {
+        return (false, "one chain cannot tell whether it has mixed".into());
+    }
+    let (mut worst_r_hat, mut least_ess) = (1.0_f64, f64::INFINITY);
+    for (_, values) in record.columns() {
+        let always = values.iter().all(Option::is_some);
+        let scalars = values.iter().flatten().next().map_or(0, |v| v.to_f64s().len());
+        let columns: Vec<Vec<f64>> = if always {
+            let flat: Vec<Vec<f64>> = values.iter().flatten().map(Value::to_f64s).collect();
+            (0..scalars).map(|e| flat.iter().map(|v| v.get(e).copied().unwrap_or(f64::NAN)).collect()).collect()
+        } else {
+            vec![values.iter().map(|v| f64::from(u8::from(v.is_some()))).collect()]
+        };
+        for column in columns {
+            let views: Vec<&[f64]> = column.chunks(column.len() / chains).take(chains).collect();
+            // Constant draws: nothing to see, unless the chains stand at different constants.
+            if column.iter().all(|x| Some(x) == column.first()) {
+                continue;
+            }
+            let (Some(r), Some(bulk)) = (r_hat(&views), ess_bulk(&views)) else {
+                return (false, "some draws are not finite, or there are too few".into());
+            };
+            worst_r_hat = worst_r_hat.max(if r.is_nan() { f64::INFINITY } else { r });
+            least_ess = least_ess.min(bulk).min(ess_tail(&views).unwrap_or(bulk));
+        }
+    }
+    if least_ess == f64::INFINITY {
+        // Nothing varies: either nothing is masked, or no chain ever moved.
+        let masked = record.columns().any(|(a, _)| !a.deterministic);
+        return if masked {
+            (false, "no draw differs from another: the chains did not move".into())
+        } else {
+            (true, "nothing is masked".into())
+        };
+    }
+    let numbers = format!("R̂ {worst_r_hat:.3}, ESS {least_ess:.0}");
+    if worst_r_hat > R_HAT_LIMIT {
+        (false, format!("{numbers}: R̂ is above {R_HAT_LIMIT}, the chains have not mixed"))
+    } else if least_ess < ENOUGH {
+        (false, format!("{numbers}: fewer than {ENOUGH} effective draws"))
+    } else {
+        (true, numbers)
+    }
+}

@@ -1,0 +1,34 @@
+//! Inference: targets, proposals, the table of engines, diagnostics, and the ladder that climbs it.
+//!
+//! [`infer`] answers a [`Target`]. Each engine is a handler of the runtime, in a file of its own, with a row in [`ENGINES`].
+//! Nothing here knows where proposals come from ([`Proposal`]).
+
+mod diagnostics;
+mod engine;
+mod enumerate;
+mod error;
+mod importance;
+mod ladder;
+mod mh;
+mod nested;
+mod prior;
+mod proposal;
+mod record;
+mod stream;
+mod summary;
+mod target;
+mod trace;
+
+pub use diagnostics::{
+    K_HAT_LIMIT, Psis, effective_sample_size, ess_bulk, ess_tail, k_hat_threshold, pareto_smooth, r_hat, weights_ess,
+};
+pub use engine::{ENGINES, Engine, InferOptions, Inferred, Method, Progress, Rung, Silent, VariableSummary};
+pub use error::InferError;
+pub use ladder::infer;
+pub use mh::{Kernel, MarkovChain};
+pub use nested::{Engines, OPTIONS};
+pub use proposal::{Guide, NoDraw, OwnDistribution, Proposal, Proposed, drawable, is_proper};
+pub use record::{Address, Record};
+pub use stream::{Stream, StreamPurpose, stream};
+pub use target::{Target, TargetRef};
+pub use trace::{Choice, Ledger, Trace};

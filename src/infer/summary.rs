@@ -1,0 +1,143 @@
+//! From draws to what is reported of each scalar.
+
+use super::diagnostics::{effective_sample_size, ess_bulk, ess_tail, r_hat, weights_ess};
+use super::engine::{Sampled, VariableSummary};
+use crate::value::{Base, DataType, Value, weighted_quantile};
+
+/// Values up to which a discrete variable is reported by probabilities.
+const FEW: usize = 20;
+
+/// Bins of the small histograms.
+const BINS: usize = 8;
+
+/// One summary a scalar: choices in order of first use, then deterministic lines.
+pub(super) fn summarise(sampled: &Sampled) -> Vec<VariableSummary> {
+    let mut choices = Vec::new();
+    let mut computed = Vec::new();
+    let equal = vec![1.0 / sampled.record.len().max(1) as f64; sampled.record.len()];
+    let weights = sampled.weights.as_deref().unwrap_or(&equal);
+    for (address, values) in sampled.record.columns() {
+        let Some(first) = values.iter().flatten().next() else { continue };
+        let Some(ty) = first.data_type() else { continue };
+        let shape = first.shape().to_vec();
+        let size: usize = shape.iter().product();
+        let flat: Vec<Option<Vec<f64>>> = values.iter().map(|v| v.as_ref().map(Value::to_f64s)).collect();
+        let list = if address.deterministic { &mut computed } else { &mut choices };
+        for element in 0..size {
+            let column: Vec<Option<f64>> = flat.iter().map(|v| v.as_ref()?.get(element).copied()).collect();
+            let name = if shape.is_empty() {
+                address.name.clone()
+            } else {
+                format!("{}[{}]", address.name, subscripts(&shape, element))
+            };
+            let mut summary = scalar(&column, weights, sampled, ty);
+            summary.name = name;
+            summary.deterministic = address.deterministic;
+            list.push(summary);
+        }
+    }
+    choices.append(&mut computed);
+    choices
+}
+
+/// The subscripts of the `flat`-th element in row-major order, `2,0`.
+fn subscripts(shape: &[usize], mut flat: usize) -> String {
+    let mut indices = vec![0; shape.len()];
+    for (axis, size) in shape.iter().enumerate().rev() {
+        indices[axis] = flat % size;
+        flat /= size;
+    }
+    indices.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn scalar(column: &[Option<f64>], weights: &[f64], sampled: &Sampled, ty: DataType) -> VariableSummary {
+    let present: Vec<(f64, f64)> = column.iter().zip(weights).filter_map(|(x, w)| Some(((*x)?, *w))).collect();
+    let everywhere = present.len() == column.len();
+    let total: f64 = present.iter().map(|(_, w)| w).sum();
+    let mean = present.iter().map(|(x, w)| x * w).sum::<f64>() / total;
+    let square = present.iter().map(|(x, w)| w * (x - mean).powi(2)).sum::<f64>() / total;
+    let normalised: Vec<f64> = present.iter().map(|(_, w)| w / total).collect();
+    let mut ess = None;
+    let mut for_mean = None;
+    let mut scale_reduction = None;
+    if sampled.chains > 0 {
+        if everywhere {
+            let values: Vec<f64> = present.iter().map(|(x, _)| *x).collect();
+            let views: Vec<&[f64]> =
+                values.chunks((values.len() / sampled.chains).max(1)).take(sampled.chains).collect();
+            scale_reduction = r_hat(&views);
+            ess = ess_bulk(&views).map(|bulk| bulk.min(ess_tail(&views).unwrap_or(bulk)));
+            for_mean = effective_sample_size(&views);
+        }
+    } else if !sampled.exact {
+        ess = Some(weights_ess(&normalised));
+        for_mean = ess;
+    }
+    let correction = match for_mean {
+        Some(n) if sampled.chains == 0 && n > 1.0 => n / (n - 1.0),
+        _ if sampled.exact || present.len() < 2 => 1.0,
+        _ => present.len() as f64 / (present.len() as f64 - 1.0),
+    };
+    let sd = (square * correction).sqrt();
+    let mcse = match (sampled.exact, sampled.chains, for_mean) {
+        (true, _, _) => 0.0,
+        // The delta method for self-normalised importance sampling (Owen 2013, eq. 9.8).
+        (false, 0, _) => present.iter().map(|(x, w)| (w / total * (x - mean)).powi(2)).sum::<f64>().sqrt(),
+        (false, _, Some(n)) => sd / n.sqrt(),
+        (false, _, None) => {
+            if sd == 0.0 {
+                0.0
+            } else {
+                f64::NAN
+            }
+        }
+    };
+    VariableSummary {
+        name: String::new(),
+        deterministic: false,
+        mean,
+        sd,
+        q5: weighted_quantile(&present, 0.05),
+        q50: weighted_quantile(&present, 0.5),
+        q95: weighted_quantile(&present, 0.95),
+        ess,
+        r_hat: scale_reduction,
+        mcse,
+        probabilities: probabilities(&present, total, ty.base),
+        exists: (!everywhere).then(|| total / weights.iter().sum::<f64>()).filter(|share| *share < 1.0),
+        histogram: histogram(&present),
+    }
+}
+
+fn probabilities(draws: &[(f64, f64)], total: f64, base: Base) -> Option<Vec<(String, f64)>> {
+    if base == Base::Real {
+        return None;
+    }
+    let mut masses: Vec<(f64, f64)> = Vec::new();
+    for (x, w) in draws {
+        match masses.iter().position(|(value, _)| value == x) {
+            Some(at) => masses[at].1 += w / total,
+            None if masses.len() == FEW => return None,
+            None => masses.push((*x, w / total)),
+        }
+    }
+    masses.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Some(masses.into_iter().map(|(x, p)| (Value::scalar(base, x).to_string(), p)).collect())
+}
+
+fn histogram(draws: &[(f64, f64)]) -> Vec<f64> {
+    // The far tails would leave one bar: draw the middle 99 %.
+    let (low, high) = (weighted_quantile(draws, 0.005), weighted_quantile(draws, 0.995));
+    if !(low.is_finite() && high.is_finite() && low < high) {
+        return Vec::new();
+    }
+    let mut bins = vec![0.0; BINS];
+    for (x, w) in draws {
+        if (low..=high).contains(x) {
+            let at = ((x - low) / (high - low) * BINS as f64) as usize;
+            bins[at.min(BINS - 1)] += w;
+        }
+    }
+    let highest = bins.iter().copied().fold(0.0, f64::max);
+    if highest > 0.0 { bins.iter().map(|b| b / highest).collect() } else { Vec::new() }
+}
