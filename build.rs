@@ -5,7 +5,6 @@ use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=grammar/ppl.lalrpop");
-    println!("cargo:rerun-if-changed=stdlib");
     println!("cargo:rerun-if-changed=build.rs");
     lalrpop::Configuration::new()
         .set_in_dir("grammar")
@@ -32,25 +31,4 @@ fn standard_library() -> Result<(), Box<dyn std::error::Error>> {
     entries.sort();
     fs::write(Path::new(&env::var("OUT_DIR")?).join("stdlib.rs"), format!("&[{}]", entries.join(", ")))?;
     Ok(())
-}
-
-/// `&[("stats.ppl", "the text"), ...]`, by name.
-fn embedded_library() -> Result<String, Box<dyn std::error::Error>> {
-    let folder = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("stdlib");
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "ppl") {
-            println!("cargo:rerun-if-changed={}", path.display());
-            files.push(path);
-        }
-    }
-    files.sort();
-    let mut table = String::from("&[\n");
-    for path in files {
-        let name = path.file_name().and_then(|n| n.to_str()).ok_or("a library file's name is not UTF-8")?;
-        writeln!(table, "    ({name:?}, include_str!({:?})),", path.display().to_string())?;
-    }
-    table.push_str("]\n");
-    Ok(table)
 }

@@ -6,6 +6,7 @@
 mod data;
 mod error;
 mod files;
+mod infer;
 mod program;
 
 pub use data::Data;

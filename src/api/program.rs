@@ -9,6 +9,7 @@ use crate::check::core::{ModelId, Program, Type, VariableKind};
 use crate::check::{Checked, check};
 use crate::data::{Bound, bind};
 use crate::diagnostic::{Diagnostic, near_miss};
+use crate::infer::Engines;
 use crate::runtime::{Batch, Columns, Execution, HostFunction, HostFunctions, Limits, Runtime, Simulator, run_script};
 use crate::span::SourceMap;
 use crate::value::{Array, DataType, Elements, Value};
@@ -105,6 +106,7 @@ impl Builder {
         let mut runtime = Runtime::new(Arc::new(program));
         runtime.host = self.host;
         runtime.limits = self.limits;
+        runtime.inference = Some(Arc::new(Engines::default()));
         Ok(Script { runtime: Arc::new(runtime), sources, warnings })
     }
 }
@@ -268,6 +270,16 @@ impl Model {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.script.runtime.program.model(self.id).name
+    }
+
+    /// Its identifier in the program.
+    pub fn id(&self) -> ModelId {
+        self.id
+    }
+
+    /// The program with all that it needs to run.
+    pub fn runtime(&self) -> &Arc<Runtime> {
+        &self.script.runtime
     }
 
     /// The program that it is part of.

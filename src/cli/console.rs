@@ -15,6 +15,8 @@ pub enum Status {
     Fine,
     /// The program or its data are wrong, or a file cannot be read or written.
     Wrong,
+    /// It ran, but the answer is not certified.
+    NotCertified,
 }
 
 impl Status {
@@ -23,6 +25,7 @@ impl Status {
         match self {
             Self::Fine => 0,
             Self::Wrong => 1,
+            Self::NotCertified => 3,
         }
     }
 }

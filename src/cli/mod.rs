@@ -3,7 +3,10 @@
 mod console;
 mod doc;
 mod format;
+mod infer;
+mod json;
 mod render;
+mod report;
 mod simulate;
 
 pub use render::render;
@@ -12,10 +15,12 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::api::{Builder, Data, Model, Script};
 use crate::check;
+use crate::infer::{InferOptions, Method};
 use crate::runtime::Limits;
 use crate::span::{FileId, SourceMap};
 use crate::syntax;
@@ -37,6 +42,8 @@ enum Command {
     Fmt(FormatArgs),
     /// Execute a program's script
     Run(ProgramArgs),
+    /// The posterior of a model, given data
+    Infer(Box<InferArgs>),
     /// Draw executions of a model, as JSON lines or CSV
     Simulate(SimulateArgs),
     /// Look up a distribution, function or library item; without a name, all of them
@@ -127,6 +134,49 @@ struct SimulateArgs {
 }
 
 #[derive(Debug, Args)]
+struct InferArgs {
+    #[command(flatten)]
+    program: ModelArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// How to infer
+    #[arg(long, default_value = Method::Auto.name(), value_parser = method(), hide_possible_values = false)]
+    method: String,
+    /// Draws to keep, over all chains
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    draws: Option<u64>,
+    /// Sweeps of each Markov chain that are dropped
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=100_000_000))]
+    warmup: Option<u64>,
+    /// Markov chains
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    chains: Option<u64>,
+    /// Same seed, same answer
+    #[arg(long, default_value_t = InferOptions::default().seed)]
+    seed: u64,
+    /// Start nothing more after so long
+    #[arg(long, value_name = "SECONDS")]
+    budget: Option<f64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Show every variable, however many there are
+    #[arg(long)]
+    all: bool,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// No progress bars
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// The names of methods, with their help, from the table of engines.
+fn method() -> PossibleValuesParser {
+    PossibleValuesParser::new(Method::all().map(|m| PossibleValue::new(m.name()).help(m.summary())))
+}
+
+#[derive(Debug, Args)]
 struct DocArgs {
     /// A name, such as `normal` or `stats.ppl`
     name: Option<String>,
@@ -149,6 +199,7 @@ pub fn main() -> ExitCode {
         Command::Fmt(arguments) => format::format(&arguments),
         Command::Run(arguments) => run(&arguments),
         Command::Simulate(arguments) => simulate::simulate(&arguments),
+        Command::Infer(arguments) => infer::infer(&arguments),
         Command::Doc(arguments) => doc::doc(arguments.name.as_deref(), arguments.markdown),
     };
     match status {

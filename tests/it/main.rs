@@ -1,7 +1,10 @@
-//! The one integration test binary; one module a topic.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+//! All integration tests, in one binary; one module a topic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod architecture;
 mod builtin;
 mod check;
 mod dist;
+mod robustness;
+mod runtime;
 mod syntax;

@@ -1,0 +1,42 @@
+//! Inference from Rust.
+
+use super::{Data, Error, Model};
+use crate::diagnostic::Diagnostic;
+use crate::infer::{InferOptions, Inferred, Progress, Silent, Target};
+use crate::span::SourceMap;
+
+impl Model {
+    /// The posterior of what is not known, given what is.
+    ///
+    /// # Errors
+    /// Where the data do not fit, an observation is missing, or no engine can answer. A result that is not certified is not
+    /// an error: see [`Inferred::certified`].
+    pub fn infer(&self, data: &Data, options: &InferOptions) -> Result<Inferred, Error> {
+        self.infer_with(data, options, &mut Silent).map(|(inferred, _)| inferred)
+    }
+
+    /// As [`Model::infer`], telling `progress` how far it is; also gives the texts that warnings point at.
+    ///
+    /// # Errors
+    /// As [`Model::infer`].
+    pub fn infer_with(
+        &self,
+        data: &Data,
+        options: &InferOptions,
+        progress: &mut dyn Progress,
+    ) -> Result<(Inferred, SourceMap), Error> {
+        let (bound, sources) = self.bind(data)?;
+        let target = Target { runtime: self.runtime().clone(), model: self.id(), conditions: bound.conditions };
+        match crate::infer::infer(&target, options, progress) {
+            Ok(mut inferred) => {
+                inferred.warnings.splice(0..0, bound.warnings);
+                Ok((inferred, sources))
+            }
+            Err(error) => {
+                let mut diagnostics = bound.warnings;
+                diagnostics.push(Diagnostic::from(&error));
+                Err(Error::new(diagnostics, sources))
+            }
+        }
+    }
+}

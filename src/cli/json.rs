@@ -1,0 +1,61 @@
+//! The answer as JSON. Keys are stable; numbers that are not finite are `null`, as JSON has none.
+
+use serde_json::{Map, Value, json};
+
+use crate::infer::Inferred;
+
+pub(super) fn json(inferred: &Inferred) -> String {
+    let ladder: Vec<Value> = inferred
+        .ladder
+        .iter()
+        .map(|r| json!({"rung": r.rung, "held": r.held, "reason": r.reason, "seconds": r.seconds}))
+        .collect();
+    let mut variables = Map::new();
+    for v in &inferred.variables {
+        let mut entry = Map::new();
+        let mut put = |key: &str, value: Value| {
+            entry.insert(key.to_owned(), value);
+        };
+        put("mean", json!(v.mean));
+        put("sd", json!(v.sd));
+        put("q5", json!(v.q5));
+        put("q50", json!(v.q50));
+        put("q95", json!(v.q95));
+        put("ess", json!(v.ess));
+        put("r_hat", json!(v.r_hat));
+        put("mcse", json!(v.mcse));
+        if let Some(probabilities) = &v.probabilities {
+            put(
+                "probabilities",
+                probabilities.iter().map(|(value, p)| (value.clone(), json!(p))).collect::<Map<_, _>>().into(),
+            );
+        }
+        if let Some(share) = v.exists {
+            put("exists", json!(share));
+        }
+        if v.deterministic {
+            put("deterministic", json!(true));
+        }
+        variables.insert(v.name.clone(), entry.into());
+    }
+    let mut answer = Map::new();
+    let mut put = |key: &str, value: Value| {
+        answer.insert(key.to_owned(), value);
+    };
+    put("model", json!(&*inferred.model));
+    put("method", json!(inferred.method));
+    put("certified", json!(inferred.certified));
+    put("reason", json!(inferred.reason));
+    put("k_hat", json!(inferred.k_hat));
+    put("log_evidence", json!(inferred.log_evidence));
+    put("log_evidence_error", json!(inferred.log_evidence_error));
+    put("seconds", json!(inferred.seconds));
+    put("seed", json!(inferred.seed));
+    put("draws", json!(inferred.posterior.weights.len()));
+    put("ladder", ladder.into());
+    put("variables", variables.into());
+    // A map of numbers and texts always serialises.
+    let mut text = serde_json::to_string_pretty(&Value::Object(answer)).unwrap_or_default();
+    text.push('\n');
+    text
+}
