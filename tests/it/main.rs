@@ -8,3 +8,4 @@ mod dist;
 mod robustness;
 mod runtime;
 mod syntax;
+mod ui;
