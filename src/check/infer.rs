@@ -29,10 +29,8 @@ pub const INFER_OPTIONS: &[(&str, OptionKind)] = &[
     ("draws", OptionKind::Int),
     ("warmup", OptionKind::Int),
     ("chains", OptionKind::Int),
-    ("particles", OptionKind::Int),
     ("seed", OptionKind::Int),
-    ("max_depth", OptionKind::Int),
-    ("target_accept", OptionKind::Real),
+    ("budget", OptionKind::Real),
 ];
 
 impl Body<'_, '_> {

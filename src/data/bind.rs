@@ -147,7 +147,12 @@ impl Binder<'_> {
         match variable.ty {
             Type::Data(ty) => Ok(DataType { rank: ty.rank + outer, ..ty }),
             Type::Str | Type::Record { .. } | Type::Posterior(_) | Type::Marginal(_) | Type::Nothing => {
-                Err(DataError::NotData { name: said.name.clone(), span: said.span, declared: variable.span })
+                Err(DataError::UnknownName {
+                    name: said.name.clone(),
+                    model: self.program.model(self.model).name.clone(),
+                    near: None,
+                    span: said.span,
+                })
             }
         }
     }

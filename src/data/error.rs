@@ -165,16 +165,6 @@ pub enum DataError {
         /// The variable's statement.
         declared: Span,
     },
-    /// A value for a variable that does not hold data.
-    #[error("`{name}` does not hold data and cannot be supplied")]
-    NotData {
-        /// The variable.
-        name: Arc<str>,
-        /// Where the data stand.
-        span: Option<Span>,
-        /// The variable's statement.
-        declared: Span,
-    },
     /// A mask for something that has no distribution to be inferred from.
     #[error("`{name}` cannot be masked: it has no distribution")]
     CannotMask {
@@ -320,16 +310,13 @@ impl From<&DataError> for Diagnostic {
                     None => diagnostic,
                 }
             }
-            DataError::NotData { span, declared, .. } => {
-                said("E0522", span, "this value").label(*declared, "the variable")
-            }
-            DataError::CannotMask { span, declared, name } => said("E0523", span, "masked here")
+            DataError::CannotMask { span, declared, name } => said("E0522", span, "masked here")
                 .label(*declared, "an input without a prior")
                 .help(format!("give it a prior: `given {name} ~ …;`")),
             DataError::NoSuchElement { span, declared, .. } => {
-                said("E0524", span, "this element").label(*declared, "the variable")
+                said("E0523", span, "this element").label(*declared, "the variable")
             }
-            DataError::ElementOfWhole { name, span, declared } => said("E0525", span, "one element")
+            DataError::ElementOfWhole { name, span, declared } => said("E0524", span, "one element")
                 .label(*declared, "one value, all at once")
                 .help(format!("supply all of `{name}`")),
         }

@@ -18,6 +18,9 @@ pub(super) const ENGINE: Engine = Engine {
 /// Executions that may be visited.
 const LIMIT: u64 = 2_000_000;
 
+/// Executions after which the size of the whole tree is estimated.
+const GLANCE: u64 = 5_000;
+
 fn run(target: &TargetRef<'_>, _: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
     enumerate(target, LIMIT, progress)
 }
@@ -40,7 +43,7 @@ pub(super) fn enumerate(
     let mut visited = 0;
     loop {
         visited += 1;
-        if visited > limit {
+        if visited > limit || (visited == GLANCE && walk.hopeless(limit)) {
             return Err(InferError::TooManyExecutions { limit });
         }
         walk.depth = 0;
@@ -99,6 +102,19 @@ struct Walk {
     trace: Trace,
     ledger: Ledger,
     refused: Option<(String, Span)>,
+}
+
+impl Walk {
+    /// Whether the part of the tree that is done, by what each choice has left, is so small that `limit` executions are far
+    /// from enough.
+    fn hopeless(&self, limit: u64) -> bool {
+        let (mut done, mut width) = (0.0, 1.0);
+        for (at, values) in &self.path {
+            width /= values.len() as f64;
+            done += *at as f64 * width;
+        }
+        GLANCE as f64 > 100.0 * limit as f64 * done
+    }
 }
 
 /// All values of a law, if they are finitely many.

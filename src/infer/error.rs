@@ -52,14 +52,6 @@ pub enum InferError {
         /// The name.
         name: String,
     },
-    /// An option of `infer … with { … }` that does not exist.
-    #[error("unknown option `{name}`")]
-    UnknownOption {
-        /// The name.
-        name: String,
-        /// All options.
-        options: Vec<&'static str>,
-    },
     /// An option with a value that it cannot have.
     #[error("`{name}` must be {expected}, found {found}")]
     InvalidOption {
@@ -68,26 +60,6 @@ pub enum InferError {
         /// What it takes.
         expected: &'static str,
         /// What was given.
-        found: String,
-    },
-    /// Data for a name that the model does not have.
-    #[error("`{model}` has no variable `{name}`")]
-    UnknownVariable {
-        /// The model.
-        model: String,
-        /// The name in the data.
-        name: String,
-        /// Its variables.
-        variables: Vec<String>,
-    },
-    /// A value that does not fit its variable.
-    #[error("`{name}` is {expected}, and cannot be {found}")]
-    WrongType {
-        /// The variable.
-        name: String,
-        /// Its type.
-        expected: String,
-        /// The type of the value.
         found: String,
     },
 }
@@ -126,15 +98,7 @@ impl From<&InferError> for Diagnostic {
                     None => Self::error("E0705", message).help(format!("the methods are {}", names.join(", "))),
                 }
             }
-            InferError::UnknownOption { name, options } => match near_miss(name, options.iter().copied()) {
-                Some(found) => Self::error("E0706", message).help(format!("did you mean `{found}`?")),
-                None => Self::error("E0706", message).help(format!("the options are {}", options.join(", "))),
-            },
-            InferError::InvalidOption { .. } => Self::error("E0707", message),
-            InferError::UnknownVariable { name, variables, .. } => {
-                Self::error("E0708", message).suggest(name, variables.iter().map(String::as_str))
-            }
-            InferError::WrongType { .. } => Self::error("E0709", message),
+            InferError::InvalidOption { .. } => Self::error("E0706", message),
         }
     }
 }

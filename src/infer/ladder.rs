@@ -9,7 +9,7 @@ use super::mh::Chains;
 use super::proposal::OwnDistribution;
 use super::summary::summarise;
 use super::target::{Target, TargetRef};
-use super::{enumerate, importance, mh};
+use super::{enumerate, givens, importance, mh};
 
 /// Executions that the ladder enumerates.
 const ENUMERATE: u64 = 100_000;
@@ -43,6 +43,7 @@ pub(super) fn infer_borrowed(
 ) -> Result<Inferred, InferError> {
     validate(options)?;
     let start = Instant::now();
+    let mut warnings = givens::outside_support(target, options.seed)?;
     let mut rungs = Vec::new();
     let (method, sampled) = match options.method {
         Method::Engine(engine) => {
@@ -57,6 +58,7 @@ pub(super) fn infer_borrowed(
     let weights = sampled.weights.as_deref().unwrap_or(&equal);
     let log_evidence = sampled.log_evidence.map(|(value, _)| value);
     let posterior = sampled.record.posterior(&model, method, weights, log_evidence, sampled.exact);
+    warnings.extend(sampled.warnings.iter().cloned());
     Ok(Inferred {
         model,
         method,
@@ -70,7 +72,7 @@ pub(super) fn infer_borrowed(
         ladder: rungs,
         variables: summarise(&sampled),
         posterior: Arc::new(posterior),
-        warnings: sampled.warnings,
+        warnings,
     })
 }
 

@@ -7,6 +7,7 @@ mod diagnostics;
 mod engine;
 mod enumerate;
 mod error;
+mod givens;
 mod importance;
 mod ladder;
 mod mh;
@@ -26,7 +27,7 @@ pub use engine::{ENGINES, Engine, InferOptions, Inferred, Method, Progress, Rung
 pub use error::InferError;
 pub use ladder::infer;
 pub use mh::{Kernel, MarkovChain};
-pub use nested::{Engines, OPTIONS};
+pub use nested::Engines;
 pub use proposal::{Guide, NoDraw, OwnDistribution, Proposal, Proposed, drawable, is_proper};
 pub use record::{Address, Record};
 pub use stream::{Stream, StreamPurpose, stream};

@@ -6,13 +6,11 @@ use super::engine::{InferOptions, Method, Silent};
 use super::error::InferError;
 use super::ladder::infer_borrowed;
 use super::target::TargetRef;
+use crate::check::INFER_OPTIONS;
 use crate::check::core::{ModelId, Program, Type};
 use crate::diagnostic::Diagnostic;
 use crate::runtime::{Conditions, Inference, Query, Runtime, Supplied};
-use crate::value::{Base, DataType, Posterior, Value};
-
-/// Options of `infer … with { … }`.
-pub const OPTIONS: [&str; 6] = ["method", "draws", "warmup", "chains", "seed", "budget"];
+use crate::value::{Base, Posterior, Value};
 
 /// Answers `infer` expressions with the engines of this module.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +31,7 @@ fn answer(seed: u64, runtime: &Runtime, query: &Query) -> Result<Posterior, Infe
     if !query.options.iter().any(|(name, _)| &**name == "seed") {
         options.seed = if query.nested { 1 } else { seed };
     }
-    let conditions = bind(&runtime.program, query)?;
+    let conditions = bind(&runtime.program, query);
     let target = TargetRef { runtime, model: query.model, conditions: &conditions };
     let inferred = infer_borrowed(&target, &options, &mut Silent)?;
     Ok(Arc::unwrap_or_clone(inferred.posterior))
@@ -42,9 +40,8 @@ fn answer(seed: u64, runtime: &Runtime, query: &Query) -> Result<Posterior, Infe
 fn read_options(given: &[(Arc<str>, Value)]) -> Result<InferOptions, InferError> {
     let mut options = InferOptions::default();
     for (name, value) in given {
-        let Some(name) = OPTIONS.into_iter().find(|o| *o == &**name) else {
-            return Err(InferError::UnknownOption { name: name.to_string(), options: OPTIONS.to_vec() });
-        };
+        // The checker knows the names.
+        let Some((name, _)) = INFER_OPTIONS.iter().find(|(option, _)| *option == &**name) else { continue };
         let invalid = |expected| InferError::InvalidOption { name, expected, found: value.to_string() };
         let count = || match value {
             Value::Int(i) => usize::try_from(*i).map_err(|_| invalid("an int that is not negative")),
@@ -56,7 +53,7 @@ fn read_options(given: &[(Arc<str>, Value)]) -> Result<InferOptions, InferError>
             | Value::Posterior(_)
             | Value::Marginal(_) => Err(invalid("an int that is not negative")),
         };
-        match name {
+        match *name {
             "method" => {
                 let Value::Str(text) = value else { return Err(invalid("the name of a method, as text")) };
                 options.method = Method::named(text)?;
@@ -72,7 +69,7 @@ fn read_options(given: &[(Arc<str>, Value)]) -> Result<InferOptions, InferError>
 }
 
 /// Arguments and data of the expression as conditions of its model.
-fn bind(program: &Program, query: &Query) -> Result<Conditions, InferError> {
+fn bind(program: &Program, query: &Query) -> Conditions {
     let mut conditions = Conditions::new();
     let model = program.model(query.model);
     for (parameter, value) in model.parameters.iter().zip(&query.arguments) {
@@ -80,12 +77,7 @@ fn bind(program: &Program, query: &Query) -> Result<Conditions, InferError> {
     }
     for (name, value) in &query.data {
         let (base, indices) = split_subscripts(name);
-        let ty = type_of(program, query.model, base)?;
-        let expected = DataType { base: ty.base, rank: ty.rank.saturating_sub(indices.len()) };
-        let value = match value {
-            None => None,
-            Some(value) => Some(convert(name, value, expected)?),
-        };
+        let value = value.clone().map(|value| value.promote(base_of(program, query.model, base)));
         match (indices.is_empty(), value) {
             (true, Some(value)) => conditions.supply(base, Supplied::Value(value)),
             (true, None) => conditions.supply(base, Supplied::Masked),
@@ -101,7 +93,7 @@ fn bind(program: &Program, query: &Query) -> Result<Conditions, InferError> {
             conditions.supply(source.size.clone(), Supplied::Value(size));
         }
     }
-    Ok(conditions)
+    conditions
 }
 
 /// `s[0].theta[2]` as `s.theta` and `[0, 2]`.
@@ -115,41 +107,12 @@ fn split_subscripts(name: &str) -> (&str, Vec<i64>) {
     }
 }
 
-/// The type of a variable, with the subscripts of the submodels on the way.
-fn type_of(program: &Program, model: ModelId, name: &str) -> Result<DataType, InferError> {
-    let found = program.variable(model, name).and_then(|(variable, outer)| match variable.ty {
-        Type::Data(ty) => Some(DataType { base: ty.base, rank: ty.rank + outer }),
-        Type::Str | Type::Record { .. } | Type::Posterior(_) | Type::Marginal(_) | Type::Nothing => None,
-    });
-    found.ok_or_else(|| {
-        let model = program.model(model);
-        InferError::UnknownVariable {
-            model: model.name.to_string(),
-            name: name.to_owned(),
-            variables: model.variables.iter().map(|v| v.name.to_string()).collect(),
+/// The kind of a variable's scalars; the checker knows that it is data.
+fn base_of(program: &Program, model: ModelId, name: &str) -> Base {
+    match program.variable(model, name).map(|(variable, _)| variable.ty) {
+        Some(Type::Data(ty)) => ty.base,
+        Some(Type::Str | Type::Record { .. } | Type::Posterior(_) | Type::Marginal(_) | Type::Nothing) | None => {
+            Base::Real
         }
-    })
-}
-
-fn convert(name: &str, value: &Value, expected: DataType) -> Result<Value, InferError> {
-    let wrong = |found: String| InferError::WrongType { name: name.to_owned(), expected: expected.to_string(), found };
-    let Some(found) = value.data_type() else { return Err(wrong("something that is not data".into())) };
-    // Truth values and 0 or 1 stand for each other where a variable has only these.
-    let plain = match value {
-        Value::Record(record) => record.returned.clone().unwrap_or_else(|| value.clone()),
-        other @ (Value::Bool(_)
-        | Value::Int(_)
-        | Value::Real(_)
-        | Value::Array(_)
-        | Value::Str(_)
-        | Value::Posterior(_)
-        | Value::Marginal(_)) => other.clone(),
-    };
-    match (found.base, expected.base) {
-        _ if found.fits(expected) => Ok(plain.promote(expected.base)),
-        (Base::Bool, Base::Int) if found.rank == 0 && expected.rank == 0 => {
-            plain.as_int().map(Value::Int).ok_or_else(|| wrong(found.to_string()))
-        }
-        _ => Err(wrong(found.to_string())),
     }
 }

@@ -323,7 +323,9 @@ impl From<&RuntimeError> for Diagnostic {
             RuntimeError::DeterministicDiffers { span, .. } => {
                 Self::error("E0505", message).label(*span, "computed from what is known")
             }
-            RuntimeError::SizeMismatch { span, .. } => Self::error("E0506", message).label(*span, "declared here"),
+            RuntimeError::SizeMismatch { span, .. } => {
+                Self::error("E0506", message).label(*span, "sizes disagree here")
+            }
             RuntimeError::Ragged { span, .. } => {
                 Self::error("E0605", message).label(*span, "arrays are rectangular: all rows need one shape")
             }

@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use unmask::check::{StandardLibrary, check};
+use unmask::diagnostic::Diagnostic;
 use unmask::dist::{Distribution, Point};
 use unmask::runtime::{
     AddressId, Addresses, Batch, Conditions, Handler, HostFunction, Law, Machine, Outcome, Purpose, Runtime,
@@ -263,7 +264,8 @@ fn registered_functions_are_called_and_their_types_checked() {
     run_script(&runtime, &mut |line| printed.push_str(line)).unwrap();
     assert_eq!(printed, "1.5");
     runtime.host.insert("half".into(), HostFunction::new(|_| Ok(Value::Bool(true))));
-    assert!(matches!(run_script(&runtime, &mut |_| {}), Err(RuntimeError::Registered { .. })));
+    let error = run_script(&runtime, &mut |_| {}).unwrap_err();
+    assert_eq!(Diagnostic::from(&error).code, "E0612");
 }
 
 #[test]
@@ -273,6 +275,21 @@ fn deep_recursion_of_functions_stops_at_the_limit_not_at_the_stack() {
     let outcome = run_script(&runtime(source), &mut |line| printed.push(line.to_owned()));
     assert_eq!(printed, ["900"]);
     assert!(matches!(outcome, Err(RuntimeError::RecursionLimit { limit: 1_000, .. })));
+}
+
+#[test]
+fn loops_have_a_limit() {
+    let mut runtime = runtime("let n = 1000000000000;\nfor i in 0..n { let x = i; }");
+    runtime.limits.iterations = 1_000;
+    let error = run_script(&runtime, &mut |_| {}).unwrap_err();
+    assert_eq!(Diagnostic::from(&error).code, "E0609");
+}
+
+#[test]
+fn without_engines_an_infer_expression_says_so() {
+    let runtime = runtime("model m { sample a ~ bernoulli(0.5); }\nlet p = infer m { };");
+    let error = run_script(&runtime, &mut |_| {}).unwrap_err();
+    assert_eq!(Diagnostic::from(&error).code, "E0615");
 }
 
 /// Draws everything from its own distribution.

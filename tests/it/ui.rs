@@ -40,7 +40,8 @@ fn mistakes_are_told_as_the_stored_text_says() {
     for path in programs {
         let text = fs::read_to_string(&path).unwrap();
         let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-        let command = text.lines().next().unwrap().strip_prefix("// run: ").unwrap_or_else(|| panic!("{name} has no command"));
+        let command =
+            text.lines().next().unwrap().strip_prefix("// run: ").unwrap_or_else(|| panic!("{name} has no command"));
         let arguments: Vec<&str> = command.split(' ').map(|a| if a == "FILE" { &*name } else { a }).collect();
         let (code, stdout, stderr) = unmask(&arguments);
         let printed = if stdout.is_empty() { String::new() } else { format!("{stdout}---\n") };
@@ -123,15 +124,40 @@ fn examples_infer_with_their_data() {
         if !data.exists() {
             continue;
         }
-        let (code, stdout, stderr) =
-            unmask(&["infer", &name, "-d", data.to_str().unwrap(), "--method", "mh", "--draws", "40", "--warmup", "10", "--json"]);
+        let (code, stdout, stderr) = unmask(&[
+            "infer",
+            &name,
+            "-d",
+            data.to_str().unwrap(),
+            "--method",
+            "mh",
+            "--draws",
+            "40",
+            "--warmup",
+            "10",
+            "--json",
+        ]);
         // So few draws certify nothing, and discrete programs refuse nothing.
         assert!(code == 0 || code == 3, "infer {name}: {stderr}");
         let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-        for key in ["method", "certified", "k_hat", "log_evidence", "log_evidence_error", "seconds", "seed", "ladder", "variables"] {
+        for key in [
+            "method",
+            "certified",
+            "k_hat",
+            "log_evidence",
+            "log_evidence_error",
+            "seconds",
+            "seed",
+            "ladder",
+            "variables",
+        ] {
             assert!(answer.get(key).is_some(), "infer {name}: the answer lacks {key}");
         }
-        assert_eq!(answer["certified"].as_bool().unwrap(), code == 0, "infer {name}: exit status and certificate disagree");
+        assert_eq!(
+            answer["certified"].as_bool().unwrap(),
+            code == 0,
+            "infer {name}: exit status and certificate disagree"
+        );
     }
 }
 
@@ -142,8 +168,12 @@ fn same_seed_same_output_on_any_number_of_threads() {
         let program = format!("examples/{example}.ppl");
         let run = |threads: &str, seed: &str| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_unmask"));
-            let arguments = ["infer", &program, "-d", &data, "--method", method, "--draws", "600", "--warmup", "50", "--json", "--seed", seed];
-            let output = command.args(arguments).current_dir(root()).env("RAYON_NUM_THREADS", threads).output().unwrap();
+            let arguments = [
+                "infer", &program, "-d", &data, "--method", method, "--draws", "600", "--warmup", "50", "--json",
+                "--seed", seed,
+            ];
+            let output =
+                command.args(arguments).current_dir(root()).env("RAYON_NUM_THREADS", threads).output().unwrap();
             let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
             answer["variables"].to_string()
         };
