@@ -48,7 +48,14 @@ pub(super) fn enumerate(
         }
         walk.depth = 0;
         walk.trace.clear();
-        let outcome = machine.run(&mut walk)?;
+        let outcome = match machine.run(&mut walk) {
+            // Some path of choices never ends, so there are infinitely many.
+            Err(RuntimeError::RecursionLimit { span, .. }) => {
+                let reason = "its recursion has no bound".to_owned();
+                return Err(InferError::Refused { engine: ENGINE.name, reason, span: Some(span) });
+            }
+            outcome => outcome?,
+        };
         if let Some((name, span)) = walk.refused.take() {
             let reason = format!("`{name}` is not finite and discrete");
             return Err(InferError::Refused { engine: ENGINE.name, reason, span: Some(span) });

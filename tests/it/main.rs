@@ -5,6 +5,7 @@ mod architecture;
 mod builtin;
 mod check;
 mod dist;
+mod infer;
 mod robustness;
 mod runtime;
 mod syntax;
