@@ -87,11 +87,9 @@ pub(super) fn sample<R: Rng + ?Sized>(
 ) -> Result<Value, Improper> {
     for _ in 0..TRIES {
         let value = d.sample(rng)?;
-        if value.as_f64().is_some_and(|x| x >= lower && x <= upper) {
-            return Ok(match value {
-                Value::Real(x) => Value::Real(support.interior(x)),
-                other => other,
-            });
+        if let Some(x) = value.as_f64().filter(|x| (lower..=upper).contains(x)) {
+            let whole = support.integer_bounds().is_some();
+            return Ok(if whole { value } else { Value::Real(support.interior(x)) });
         }
     }
     let u: f64 = rng.sample(Open01);

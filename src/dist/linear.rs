@@ -46,9 +46,9 @@ pub(super) fn lower_times(l: &[f64], n: usize, z: &[f64]) -> Vec<f64> {
     (0..n).map(|i| (0..=i).map(|k| l[i * n + k] * z[k]).sum()).collect()
 }
 
-/// The first row of an n × n matrix that has something above the diagonal, or a diagonal that is not positive.
+/// The first row of an n × n matrix of finite numbers that has something above the diagonal, or a diagonal that is not positive.
 pub(super) fn first_row_not_lower_triangular(a: &[f64], n: usize) -> Option<usize> {
-    (0..n).find(|i| !(a[i * n + i] > 0.0) || (i + 1..n).any(|j| a[i * n + j] != 0.0))
+    (0..n).find(|i| a[i * n + i] <= 0.0 || (i + 1..n).any(|j| a[i * n + j] != 0.0))
 }
 
 /// The first row of an n × n matrix that differs from its column by more than rounding (1e-8 relative to the diagonal).

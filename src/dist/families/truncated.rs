@@ -67,25 +67,13 @@ impl Composite for Truncated {
     }
 
     fn log_cdf<S: Scalar>(arguments: &[Argument<S>], x: S) -> Option<S> {
-        let (base, lo, hi) = parts(arguments)?;
-        Some(if x.value() < lo.value() {
-            S::constant(f64::NEG_INFINITY)
-        } else if x.value() >= hi.value() {
-            S::constant(0.0)
-        } else {
-            interval::log_mass(base, lo, x)? - interval::log_mass(base, lo, hi)?
-        })
+        let (below, above) = tails(arguments, x)?;
+        Some(through_smaller(below, above))
     }
 
     fn log_survival<S: Scalar>(arguments: &[Argument<S>], x: S) -> Option<S> {
-        let (base, lo, hi) = parts(arguments)?;
-        Some(if x.value() < lo.value() {
-            S::constant(0.0)
-        } else if x.value() >= hi.value() {
-            S::constant(f64::NEG_INFINITY)
-        } else {
-            interval::log_mass_above(base, x, hi)? - interval::log_mass(base, lo, hi)?
-        })
+        let (below, above) = tails(arguments, x)?;
+        Some(through_smaller(above, below))
     }
 
     fn sample<R: Rng + ?Sized>(arguments: &[Argument<f64>], rng: &mut R) -> Result<Value, Improper> {
@@ -96,4 +84,30 @@ impl Composite for Truncated {
 
 fn parts<S: Scalar>(arguments: &[Argument<S>]) -> Option<(&Distribution<S>, S, S)> {
     Some((distributions(arguments, 0).first()?, scalar(arguments, 1), scalar(arguments, 2)))
+}
+
+/// The logs of the probabilities of values up to `x` and above, each from the masses of intervals.
+fn tails<S: Scalar>(arguments: &[Argument<S>], x: S) -> Option<(S, S)> {
+    let (base, lo, hi) = parts(arguments)?;
+    let (none, all) = (S::constant(f64::NEG_INFINITY), S::constant(0.0));
+    if x.value() < lo.value() {
+        return Some((none, all));
+    }
+    if x.value() >= hi.value() {
+        return Some((all, none));
+    }
+    let mass = interval::log_mass(base, lo, hi)?;
+    Some((interval::log_mass(base, lo, x)? - mass, interval::log_mass_above(base, x, hi)? - mass))
+}
+
+/// The log of a probability, taken from that of the complement where it is the larger: as a difference of logs it would
+/// have lost the digits of its distance from 0.
+fn through_smaller<S: Scalar>(log: S, log_complement: S) -> S {
+    if log.value() <= -std::f64::consts::LN_2 {
+        log
+    } else if log_complement.value() == f64::NEG_INFINITY {
+        S::constant(0.0)
+    } else {
+        log_complement.ln_1m_exp()
+    }
 }
