@@ -2,7 +2,7 @@
 //!
 //! Each layer has its own error enum that carries spans and data; converting it into a [`Diagnostic`] is where prose is
 //! written. Codes are stable: `E00xx` lexing, `E01xx` parsing, `E02xx` names, `E03xx` types and sizes, `E04xx` statements,
-//! `E05xx` data, `E06xx` run time, `E07xx` inference, `W…` warnings.
+//! `E05xx` data, `E06xx` run time, `E07xx` inference, `E09xx` files and the command line, `W…` warnings.
 
 use crate::span::Span;
 

@@ -29,6 +29,11 @@ impl Span {
         Self { file: self.file, start: self.start.min(end.start), end: self.end.max(end.end) }
     }
 
+    /// Whether `inner` begins inside this range of the same file.
+    pub fn contains(self, inner: Self) -> bool {
+        self.file == inner.file && (self.start..self.end.max(self.start + 1)).contains(&inner.start)
+    }
+
     /// The range as byte offsets.
     pub fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize

@@ -29,7 +29,7 @@ pub use imports::{Files, ImportError, Loaded, MemoryFiles, STANDARD_LIBRARY, Sta
 pub use infer::{INFER_OPTIONS, OptionKind};
 
 use crate::diagnostic::Diagnostic;
-use crate::span::SourceMap;
+use crate::span::{SourceMap, Span};
 
 /// A program without errors.
 #[derive(Clone, Debug)]
@@ -66,7 +66,15 @@ pub struct Rejected {
 pub fn check(name: &str, text: &str, files: &dyn Files) -> Result<Checked, Box<Rejected>> {
     let imports::Modules { modules, sources, mut diagnostics } = imports::load(name, text, files);
     let readable = !diagnostics.iter().any(Diagnostic::is_error);
-    let (program, found) = items::check(&modules, &sources, readable);
+    let (program, mut found) = items::check(&modules, &sources, readable);
+    // Where an item could not be read, what is said of its meaning is a consequence.
+    let broken = unread_items(&modules, &diagnostics);
+    found.retain(|d| !d.is_error() || !primary(d).is_some_and(|at| broken.iter().any(|item| item.contains(at))));
+    // Of several mistakes in one place, the more basic one causes the others.
+    found.sort_by_key(|d| (primary(d).map(|s| (s.file, s.start, s.end)), d.code));
+    found.dedup_by(|later, kept| {
+        kept.is_error() && later.is_error() && primary(later) == primary(kept) && primary(kept).is_some()
+    });
     diagnostics.extend(found);
     diagnostics.sort_by_key(|d| d.labels.first().map(|l| (l.span.file, l.span.start)));
     match program {
@@ -75,6 +83,17 @@ pub fn check(name: &str, text: &str, files: &dyn Files) -> Result<Checked, Box<R
         }
         Some(_) | None => Err(Box::new(Rejected { diagnostics, sources })),
     }
+}
+
+fn primary(diagnostic: &Diagnostic) -> Option<Span> {
+    diagnostic.labels.first().map(|l| l.span)
+}
+
+/// The items in which something could not be read.
+fn unread_items(modules: &[imports::Module], diagnostics: &[Diagnostic]) -> Vec<Span> {
+    let errors: Vec<Span> = diagnostics.iter().filter(|d| d.is_error()).filter_map(primary).collect();
+    let items = modules.iter().flat_map(|m| &m.file.items).map(|item| item.span);
+    items.filter(|item| errors.iter().any(|e| item.contains(*e))).collect()
 }
 
 /// Runs a step of a recursion whose depth the program decides, on more stack where needed.
