@@ -174,8 +174,16 @@ pub fn ess_tail(chains: &[&[f64]]) -> Option<f64> {
 pub struct Psis {
     /// Normalised weights.
     pub weights: Vec<f64>,
-    /// The shape of the weights' tail; `None` where all weights are equal or there are too few to tell.
+    /// The shape of the weights' tail; `None` where there is none, as the largest weights are all equal, or too few to tell.
     pub k_hat: Option<f64>,
+}
+
+/// How often the largest weight must be seen to count as a bound of all weights.
+const REPEATED: usize = 10;
+
+/// How many weights equal the largest, which is 1.
+fn largest_seen(weights: &[f64]) -> usize {
+    weights.iter().filter(|w| **w > 1.0 - 1e-9).count()
 }
 
 /// Smooths the largest weights by a generalised Pareto fit of their tail (Vehtari et al. 2024, algorithm 1). −∞ is a
@@ -201,8 +209,13 @@ pub fn pareto_smooth(log_weights: &[f64]) -> Option<Psis> {
         if above.len() >= 5 {
             let excess: Vec<f64> = above.iter().map(|i| weights[*i] - cutoff).collect();
             let (k, sigma) = fit_pareto(&excess);
-            k_hat = Some(k);
-            if k.is_finite() {
+            // Weights that repeat are of discrete choices. Smoothing would tell equal ones apart, and so be biased; and where
+            // the largest is seen again and again, it is a bound.
+            let distinct =
+                1 + above.windows(2).filter(|pair| weights[pair[0]] < weights[pair[1]] * (1.0 - 1e-9)).count();
+            let tied = distinct * 10 < above.len() * 9;
+            k_hat = (!tied || largest_seen(&weights) < REPEATED).then_some(k);
+            if k.is_finite() && !tied {
                 let m = above.len() as f64;
                 for (rank, i) in above.iter().enumerate() {
                     let p = (rank as f64 + 0.5) / m;
@@ -211,7 +224,7 @@ pub fn pareto_smooth(log_weights: &[f64]) -> Option<Psis> {
                     weights[*i] = (cutoff + quantile).min(1.0);
                 }
             }
-        } else {
+        } else if largest_seen(&weights) < REPEATED {
             // Almost all of the weight is in fewer draws than a tail can be fitted to.
             k_hat = Some(f64::INFINITY);
         }

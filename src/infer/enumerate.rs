@@ -86,6 +86,7 @@ pub(super) fn enumerate(
     let weights = log_weights.iter().map(|w| (w - largest).exp() / total).collect();
     let mut record = Record::default();
     record.append(&chunk, machine.addresses());
+    record.know(&walk.ledger.known, machine.addresses());
     Ok(Sampled {
         record,
         weights: Some(weights),
@@ -180,11 +181,12 @@ impl Handler for Walk {
 
     fn observe(&mut self, site: &Site<'_>, value: &Value, counts: bool, _: &Addresses) -> Result<(), Stop> {
         self.trace.sites += 1;
-        if counts { add_likelihood(&mut self.trace, known_log_density(site, value)?) } else { Ok(()) }
+        self.ledger.know(site.address, value);
+        if counts { add_likelihood(&mut self.trace, known_log_density(site, value)?, site.span) } else { Ok(()) }
     }
 
-    fn factor(&mut self, log_weight: f64, _: Span) -> Result<(), Stop> {
-        add_likelihood(&mut self.trace, log_weight)
+    fn factor(&mut self, log_weight: f64, span: Span) -> Result<(), Stop> {
+        add_likelihood(&mut self.trace, log_weight, span)
     }
 
     fn deterministic(&mut self, address: AddressId, value: &Value, depends_on_masked: bool) {

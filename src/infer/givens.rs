@@ -1,6 +1,5 @@
 //! Known givens outside their support: outside the density, so only worth a warning.
 
-use super::error::InferError;
 use super::stream::{Stream, StreamPurpose, stream};
 use super::target::TargetRef;
 use crate::diagnostic::Diagnostic;
@@ -10,14 +9,11 @@ use crate::value::Value;
 
 use super::proposal::drawable;
 
-/// Runs the program once and looks at each known given that does not count.
-///
-/// # Errors
-/// A mistake in the program or its data.
-pub(super) fn outside_support(target: &TargetRef<'_>, seed: u64) -> Result<Vec<Diagnostic>, InferError> {
+/// Runs the program once and looks at each known given that does not count. Mistakes are left to the engines to report.
+pub(super) fn outside_support(target: &TargetRef<'_>, seed: u64) -> Vec<Diagnostic> {
     let mut look = Look { rng: stream(seed, StreamPurpose::Draws, u64::MAX), found: Vec::new() };
-    target.machine().run(&mut look)?;
-    Ok(look.found)
+    let _ = target.machine().run(&mut look);
+    look.found
 }
 
 struct Look {
@@ -37,11 +33,14 @@ impl Handler for Look {
             let label = "known, so its prior does not enter the answer";
             self.found.push(Diagnostic::warning("W0703", message).label(site.span, label));
         }
+        if counts && site.law.log_density(value).is_none_or(|l| !l.is_finite()) {
+            return Err(Stop::Reject);
+        }
         Ok(())
     }
 
-    fn factor(&mut self, _: f64, _: Span) -> Result<(), Stop> {
-        Ok(())
+    fn factor(&mut self, log_weight: f64, _: Span) -> Result<(), Stop> {
+        if log_weight.is_finite() { Ok(()) } else { Err(Stop::Reject) }
     }
 
     fn rejected(&mut self, _: &RuntimeError) {}

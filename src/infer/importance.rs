@@ -75,6 +75,7 @@ pub(super) fn generate(
             let (chunk, addresses, log_weights, ledger, observed) = chunk?;
             progress.advance(log_weights.len() as u64);
             draws.record.append(&chunk, &addresses);
+            draws.record.know(&ledger.known, &addresses);
             draws.log_weights.extend(log_weights);
             draws.ledger.absorb(&ledger);
             draws.observed |= observed;
@@ -106,12 +107,14 @@ pub(super) fn sample(
     let ess = weights_ess(&weights);
     let threshold = k_hat_threshold(draws);
     let (held, reason) = match k_hat {
+        // All weights equal.
+        None if ess > 0.999_999 * draws as f64 => (true, "all weights are equal".into()),
         Some(k) if k >= threshold => {
             (false, format!("k̂ {k:.2} ≥ {threshold:.2}: the weights vary too much to be trusted"))
         }
         _ if ess < ENOUGH => (false, format!("{ess:.0} effective draws of {draws}: fewer than {ENOUGH}")),
         Some(k) => (true, format!("k̂ {k:.2} < {threshold:.2}")),
-        None => (true, "all weights are equal".into()),
+        None => (true, format!("the weights are bounded, {ess:.0} effective draws")),
     };
     let mut warnings = Vec::new();
     let zero = log_weights.iter().filter(|w| **w == f64::NEG_INFINITY).count();

@@ -43,7 +43,7 @@ pub(super) fn infer_borrowed(
 ) -> Result<Inferred, InferError> {
     validate(options)?;
     let start = Instant::now();
-    let mut warnings = givens::outside_support(target, options.seed)?;
+    let mut warnings = givens::outside_support(target, options.seed);
     let mut rungs = Vec::new();
     let (method, sampled) = match options.method {
         Method::Engine(engine) => {

@@ -5,7 +5,7 @@
 //! and both enter the acceptance ratio together with the numbers of choices (Wingate, Stuhlmüller & Goodman 2011, with the
 //! correction of Kiselyov 2016). Continuous values move in unconstrained coordinates, with the Jacobian.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rand::RngExt as _;
 use rand_distr::StandardNormal;
@@ -334,13 +334,30 @@ struct Replay<'a> {
     log_fresh: f64,
 }
 
+impl Replay<'_> {
+    /// The value of the old execution. One drawn from a nested posterior of reals has no density to weigh it by: unless it
+    /// is the same posterior, it is drawn again, from which the two densities cancel.
+    fn kept(&self, site: &Site<'_>) -> Option<Value> {
+        let choice = &self.old.choices[self.old.position(site.address)?];
+        let same = match (&choice.law, site.law) {
+            (Law::Marginal(old), Law::Marginal(new)) => {
+                (Arc::ptr_eq(&old.posterior, &new.posterior) && old.column == new.column && old.indices == new.indices)
+                    || site.law.log_density(&choice.value).is_some()
+            }
+            (Law::Family(_), Law::Family(_)) => true,
+            (Law::Family(_), Law::Marginal(_)) | (Law::Marginal(_), Law::Family(_)) => false,
+        };
+        same.then(|| choice.value.clone())
+    }
+}
+
 impl Handler for Replay<'_> {
     fn choose(&mut self, site: &Site<'_>, addresses: &Addresses) -> Result<Value, Stop> {
         let kept = match self.proposed {
             Some((address, value)) if address == site.address => Some(value.clone()),
             _ => match self.start {
                 Some(start) => start.get(&addresses.display(site.address).to_string()).cloned(),
-                None => self.old.position(site.address).map(|at| self.old.choices[at].value.clone()),
+                None => self.kept(site),
             },
         };
         let value = match kept {
@@ -364,15 +381,15 @@ impl Handler for Replay<'_> {
             log_density,
             span: site.span,
         });
-        if log_density.is_nan() || log_density == f64::NEG_INFINITY { Err(Stop::Reject) } else { Ok(value) }
+        if log_density.is_finite() { Ok(value) } else { Err(Stop::Reject) }
     }
 
     fn observe(&mut self, site: &Site<'_>, value: &Value, counts: bool, _: &Addresses) -> Result<(), Stop> {
-        if counts { add_likelihood(self.new, known_log_density(site, value)?) } else { Ok(()) }
+        if counts { add_likelihood(self.new, known_log_density(site, value)?, site.span) } else { Ok(()) }
     }
 
-    fn factor(&mut self, log_weight: f64, _: Span) -> Result<(), Stop> {
-        add_likelihood(self.new, log_weight)
+    fn factor(&mut self, log_weight: f64, span: Span) -> Result<(), Stop> {
+        add_likelihood(self.new, log_weight, span)
     }
 
     fn deterministic(&mut self, address: AddressId, value: &Value, depends_on_masked: bool) {
@@ -468,6 +485,7 @@ impl<'a> Chains<'a> {
         for (chain, _, chunks) in &mut self.chains {
             let all = Chunk { draws: chunks.drain(..).flat_map(|c| c.draws).collect() };
             record.append(&all, chain.machine.addresses());
+            record.know(&chain.ledger.known, chain.machine.addresses());
             chunks.push(all);
             ledger.absorb(&chain.ledger);
         }
@@ -503,14 +521,14 @@ fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progre
     Ok(chains.sampled())
 }
 
-/// R̂ ≤ 1.01 and bulk and tail effective sample sizes ≥ 400, for every scalar that is always there; of one that is not,
-/// for whether it is there, and its draws must be enough.
+/// R̂ ≤ 1.01 and bulk and tail effective sample sizes ≥ 400, for every scalar that is always there, and for whether the
+/// others are there. A choice that never changed refuses the certificate: it may be stuck.
 fn certify(record: &Record, chains: usize) -> (bool, String) {
     if chains < 2 {
         return (false, "one chain cannot tell whether it has mixed".into());
     }
     let (mut worst_r_hat, mut least_ess) = (1.0_f64, f64::INFINITY);
-    for (_, values) in record.columns() {
+    for (address, values) in record.columns() {
         let always = values.iter().all(Option::is_some);
         let scalars = values.iter().flatten().next().map_or(0, |v| v.to_f64s().len());
         let columns: Vec<Vec<f64>> = if always {
@@ -521,8 +539,11 @@ fn certify(record: &Record, chains: usize) -> (bool, String) {
         };
         for column in columns {
             let views: Vec<&[f64]> = column.chunks(column.len() / chains).take(chains).collect();
-            // Constant draws: nothing to see, unless the chains stand at different constants.
             if column.iter().all(|x| Some(x) == column.first()) {
+                if always && !address.deterministic {
+                    let name = &address.name;
+                    return (false, format!("`{name}` has one value in all draws: it may be stuck"));
+                }
                 continue;
             }
             let (Some(r), Some(bulk)) = (r_hat(&views), ess_bulk(&views)) else {

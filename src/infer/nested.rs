@@ -31,6 +31,10 @@ fn answer(seed: u64, runtime: &Runtime, query: &Query) -> Result<Posterior, Infe
     if !query.options.iter().any(|(name, _)| &**name == "seed") {
         options.seed = if query.nested { 1 } else { seed };
     }
+    if query.nested && options.budget.is_none() {
+        // A bound in seconds would make the answer depend on the machine.
+        options.budget = Some(f64::INFINITY);
+    }
     let conditions = bind(&runtime.program, query);
     let target = TargetRef { runtime, model: query.model, conditions: &conditions };
     let inferred = infer_borrowed(&target, &options, &mut Silent)?;

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::trace::Trace;
 use crate::runtime::{AddressId, Addresses};
-use crate::value::{Array, Column, DataType, Posterior, Value};
+use crate::value::{Array, Base, Column, DataType, Elements, Posterior, Value};
 
 /// Which variable a column holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,9 +29,22 @@ pub struct Record {
     columns: Vec<Vec<Option<Value>>>,
     by_name: FxHashMap<(Arc<str>, Vec<i64>), usize>,
     draws: usize,
+    /// Known elements of variables, which fill the gaps between masked ones.
+    known: FxHashMap<Arc<str>, Vec<(Vec<i64>, Value)>>,
 }
 
 impl Record {
+    /// Remembers known elements, so that arrays of which some elements are masked are whole.
+    pub fn know(&mut self, known: &[(AddressId, Value)], addresses: &Addresses) {
+        for (address, value) in known {
+            let Some((variable, indices)) = addresses.parts(*address).filter(|(_, i)| !i.is_empty()) else { continue };
+            let cells = self.known.entry(addresses.name(variable).clone()).or_default();
+            if !cells.iter().any(|(at, _)| *at == indices) {
+                cells.push((indices.to_vec(), value.clone()));
+            }
+        }
+    }
+
     /// Number of draws.
     pub fn len(&self) -> usize {
         self.draws
@@ -96,6 +109,7 @@ impl Record {
             columns: self.columns.iter().map(pick).collect(),
             by_name: self.by_name.clone(),
             draws: kept.len(),
+            known: self.known.clone(),
         }
     }
 
@@ -122,12 +136,25 @@ impl Record {
         for variable in order {
             let Some(mut places) = own.remove(variable) else { continue };
             places.sort_by(|a, b| self.addresses[*a].indices.cmp(&self.addresses[*b].indices));
+            let known = self.known.get(variable).map_or(&[][..], Vec::as_slice);
             let values = (0..self.draws)
                 .map(|draw| {
-                    let cells: Vec<(&[i64], &Value)> = places
+                    let mut cells: Vec<(&[i64], &Value)> = places
                         .iter()
                         .filter_map(|p| Some((&self.addresses[*p].indices[..], self.columns[*p][draw].as_ref()?)))
                         .collect();
+                    if cells.is_empty() {
+                        return None;
+                    }
+                    if !known.is_empty() {
+                        let own = cells.len();
+                        for (at, value) in known {
+                            if !cells[..own].iter().any(|(i, _)| i == at) {
+                                cells.push((at, value));
+                            }
+                        }
+                        cells.sort_by(|a, b| a.0.cmp(b.0));
+                    }
                     whole(&cells, 0)
                 })
                 .collect();
@@ -144,17 +171,36 @@ impl Record {
     }
 }
 
-/// Sorted cells as one value. Elements that are known, and so are not among the draws, are left out.
+/// Sorted cells as one value. Elements of a real array that an execution did not reach are NaN, which
+/// [`crate::value::Marginal`] leaves out; other arrays with gaps are absent.
 fn whole(cells: &[(&[i64], &Value)], axis: usize) -> Option<Value> {
     let (first, value) = cells.first()?;
     if first.len() <= axis {
         return Some((*value).clone());
     }
-    let rows: Option<Vec<Value>> =
-        cells.chunk_by(|a, b| a.0.get(axis) == b.0.get(axis)).map(|group| whole(group, axis + 1)).collect();
-    let rows = rows?;
+    let mut rows: Vec<Value> = Vec::new();
+    for group in cells.chunk_by(|a, b| a.0.get(axis) == b.0.get(axis)) {
+        let at = usize::try_from(*group.first()?.0.get(axis)?).ok()?;
+        let row = whole(group, axis + 1)?;
+        while rows.len() < at {
+            rows.push(absent(&row)?);
+        }
+        rows.push(row);
+    }
     let element = rows.first().and_then(Value::data_type).unwrap_or(DataType::REAL);
     Array::stack(&rows, element).ok().map(Value::array)
+}
+
+/// NaN in the shape of a real value.
+fn absent(like: &Value) -> Option<Value> {
+    match like.data_type()? {
+        DataType { base: Base::Real, rank: 0 } => Some(Value::Real(f64::NAN)),
+        DataType { base: Base::Real, .. } => {
+            let array = like.as_array()?;
+            Array::new(array.shape().to_vec(), Elements::Real(vec![f64::NAN; array.size()])).map(Value::array)
+        }
+        DataType { base: Base::Bool | Base::Int, .. } => None,
+    }
 }
 
 /// One draw: addresses of its machine, whether deterministic, and values.

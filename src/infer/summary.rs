@@ -17,18 +17,26 @@ pub(super) fn summarise(sampled: &Sampled) -> Vec<VariableSummary> {
     let equal = vec![1.0 / sampled.record.len().max(1) as f64; sampled.record.len()];
     let weights = sampled.weights.as_deref().unwrap_or(&equal);
     for (address, values) in sampled.record.columns() {
-        let Some(first) = values.iter().flatten().next() else { continue };
-        let Some(ty) = first.data_type() else { continue };
-        let shape = first.shape().to_vec();
+        // Where the shape is random: the largest, of which each draw has a part.
+        let Some(largest) = values.iter().flatten().max_by_key(|v| v.shape().iter().product::<usize>()) else {
+            continue;
+        };
+        let Some(ty) = largest.data_type() else { continue };
+        let shape = largest.shape().to_vec();
         let size: usize = shape.iter().product();
-        let flat: Vec<Option<Vec<f64>>> = values.iter().map(|v| v.as_ref().map(Value::to_f64s)).collect();
         let list = if address.deterministic { &mut computed } else { &mut choices };
         for element in 0..size {
-            let column: Vec<Option<f64>> = flat.iter().map(|v| v.as_ref()?.get(element).copied()).collect();
+            let at = unravel(&shape, element);
+            let scalar_at = |v: &Value| match v.as_array() {
+                Some(array) => array.at(&at)?.as_f64(),
+                None => v.as_f64(),
+            };
+            let column: Vec<Option<f64>> = values.iter().map(|v| v.as_ref().and_then(scalar_at)).collect();
             let name = if shape.is_empty() {
                 address.name.clone()
             } else {
-                format!("{}[{}]", address.name, subscripts(&shape, element))
+                let subscripts: Vec<String> = at.iter().map(ToString::to_string).collect();
+                format!("{}[{}]", address.name, subscripts.join(","))
             };
             let mut summary = scalar(&column, weights, sampled, ty);
             summary.name = name;
@@ -40,14 +48,14 @@ pub(super) fn summarise(sampled: &Sampled) -> Vec<VariableSummary> {
     choices
 }
 
-/// The subscripts of the `flat`-th element in row-major order, `2,0`.
-fn subscripts(shape: &[usize], mut flat: usize) -> String {
+/// The subscripts of the `flat`-th element in row-major order.
+fn unravel(shape: &[usize], mut flat: usize) -> Vec<usize> {
     let mut indices = vec![0; shape.len()];
     for (axis, size) in shape.iter().enumerate().rev() {
         indices[axis] = flat % size;
         flat /= size;
     }
-    indices.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    indices
 }
 
 fn scalar(column: &[Option<f64>], weights: &[f64], sampled: &Sampled, ty: DataType) -> VariableSummary {

@@ -164,19 +164,24 @@ impl Handler for Generate<'_> {
             log_density,
             span: site.span,
         });
-        if log_density == f64::NEG_INFINITY { Err(Stop::Reject) } else { Ok(proposed.value) }
+        // An infinite density is a draw that was rounded onto the edge of its support.
+        if log_density.is_finite() { Ok(proposed.value) } else { Err(Stop::Reject) }
     }
 
     fn observe(&mut self, site: &Site<'_>, value: &Value, counts: bool, _: &Addresses) -> Result<(), Stop> {
         self.trace.sites += 1;
         self.trace.observed |= counts;
         self.ledger.know(site.address, value);
-        if counts && self.weigh { add_likelihood(self.trace, known_log_density(site, value)?) } else { Ok(()) }
+        if counts && self.weigh {
+            add_likelihood(self.trace, known_log_density(site, value)?, site.span)
+        } else {
+            Ok(())
+        }
     }
 
-    fn factor(&mut self, log_weight: f64, _: Span) -> Result<(), Stop> {
+    fn factor(&mut self, log_weight: f64, span: Span) -> Result<(), Stop> {
         self.trace.observed = true;
-        if self.weigh { add_likelihood(self.trace, log_weight) } else { Ok(()) }
+        if self.weigh { add_likelihood(self.trace, log_weight, span) } else { Ok(()) }
     }
 
     fn deterministic(&mut self, address: AddressId, value: &Value, depends_on_masked: bool) {
@@ -199,7 +204,10 @@ pub(super) fn known_log_density(site: &Site<'_>, value: &Value) -> Result<f64, S
 }
 
 /// Adds to the log density of what is known; −∞ and NaN end the execution.
-pub(super) fn add_likelihood(trace: &mut Trace, log_density: f64) -> Result<(), Stop> {
+pub(super) fn add_likelihood(trace: &mut Trace, log_density: f64, span: Span) -> Result<(), Stop> {
+    if log_density == f64::INFINITY {
+        return Err(RuntimeError::InfiniteDensity { span }.into());
+    }
     trace.log_likelihood += log_density;
     if log_density.is_nan() || log_density == f64::NEG_INFINITY { Err(Stop::Reject) } else { Ok(()) }
 }

@@ -88,14 +88,25 @@ impl Conditions {
         self.whole.keys().chain(self.with_elements.iter().filter(|n| !self.whole.contains_key(*n)))
     }
 
-    /// All supplied values: whole variables, then single elements; in no order.
-    pub fn supplied(&self) -> impl Iterator<Item = (&Arc<str>, &Supplied)> {
-        self.whole.iter()
-    }
-
-    /// All single elements that were supplied or masked; in no order.
-    pub fn elements(&self) -> impl Iterator<Item = (&Arc<str>, &[i64], Option<&Value>)> {
-        self.elements.iter().map(|((name, indices), value)| (name, &indices[..], value.as_ref()))
+    /// How many scalars of a variable are known.
+    pub fn known_elements(&self, name: &str) -> usize {
+        let whole = match self.whole.get(name) {
+            None | Some(Supplied::Masked) => 0,
+            Some(Supplied::Value(value)) => value.as_array().map_or(1, |a| a.size()),
+            Some(Supplied::Partial { missing, .. }) => missing.iter().filter(|m| !**m).count(),
+        };
+        if !self.with_elements.contains(name) {
+            return whole;
+        }
+        // Single elements win over what the whole says of them.
+        let own = self.elements.iter().filter(|((other, _), _)| **other == *name);
+        own.fold(whole, |known, ((_, indices), element)| {
+            let before = match self.whole_lookup(name, indices) {
+                Known::Value(value) => value.as_array().map_or(1, |a| a.size()),
+                Known::Masked | Known::PartlyMasked | Known::Absent | Known::OutOfRange { .. } => 0,
+            };
+            known - before + element.as_ref().map_or(0, |v| v.as_array().map_or(1, |a| a.size()))
+        })
     }
 
     /// What is known of the element of `name` at `indices`; without indices, of the variable as a whole.
@@ -105,6 +116,10 @@ impl Conditions {
         {
             return element.clone().map_or(Known::Masked, Known::Value);
         }
+        self.whole_lookup(name, indices)
+    }
+
+    fn whole_lookup(&self, name: &str, indices: &[i64]) -> Known {
         match self.whole.get(name) {
             None => Known::Absent,
             Some(Supplied::Masked) => Known::Masked,

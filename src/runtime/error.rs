@@ -49,6 +49,30 @@ pub enum RuntimeError {
         /// The distribution.
         span: Span,
     },
+    /// A subscript on a left side that no array should have.
+    #[error("the subscript {index} is above {limit}")]
+    IndexTooLarge {
+        /// The subscript.
+        index: i64,
+        /// The limit.
+        limit: i64,
+        /// Where it stands.
+        span: Span,
+    },
+    /// The annotated value of a known variable reads something masked.
+    #[error("the value of `{name}` depends on something masked")]
+    MaskedAnnotation {
+        /// The variable.
+        name: String,
+        /// The annotation.
+        span: Span,
+    },
+    /// Something known has an infinite density, so that no posterior is defined.
+    #[error("the density is infinite")]
+    InfiniteDensity {
+        /// The statement.
+        span: Span,
+    },
     /// A draw from an improper distribution.
     #[error("`{family}` is improper and cannot be drawn from")]
     Improper {
@@ -240,6 +264,9 @@ impl RuntimeError {
             Self::IndexOutOfRange { .. }
             | Self::SliceOutOfRange { .. }
             | Self::Improper { .. }
+            | Self::IndexTooLarge { .. }
+            | Self::MaskedAnnotation { .. }
+            | Self::InfiniteDensity { .. }
             | Self::MissingValue { .. }
             | Self::SuppliedTooSmall { .. }
             | Self::SuppliedUnused { .. }
@@ -292,6 +319,13 @@ impl From<&RuntimeError> for Diagnostic {
             RuntimeError::Distribution { span, .. } => {
                 Self::error("E0604", message).label(*span, "with these parameters")
             }
+            RuntimeError::IndexTooLarge { span, .. } => Self::error("E0617", message).label(*span, "defines an element"),
+            RuntimeError::MaskedAnnotation { span, .. } => Self::error("E0508", message)
+                .label(*span, "reads something masked")
+                .help("mask this variable too, or give what it reads a value"),
+            RuntimeError::InfiniteDensity { span } => Self::error("E0618", message)
+                .label(*span, "adds infinity to the log density")
+                .help("a density is infinite only at single points, such as the ends of `beta(0.5, 0.5)`: is the value rounded?"),
             RuntimeError::Improper { span, .. } => Self::error("E0616", message)
                 .label(*span, "has to be drawn here")
                 .help("say what to simulate from, as in `sample b ~ flat() simulate normal(0, 10);`"),

@@ -38,10 +38,13 @@ impl<'p> Execution<'p, '_> {
             ExprKind::Binary(op, left, right) => self.binary(frame, *op, left, right, span),
             ExprKind::ToReal(inner) => Ok(self.evaluate(frame, inner)?.promote(Base::Real)),
             ExprKind::Returned(inner) => match self.evaluate(frame, inner)? {
-                Value::Record(record) => match &record.returned {
-                    Some(value) => Ok(value.clone()),
-                    None => Err(internal("a record without a value", span)),
-                },
+                Value::Record(record) => {
+                    self.masked |= record.returned_masked;
+                    match &record.returned {
+                        Some(value) => Ok(value.clone()),
+                        None => Err(internal("a record without a value", span)),
+                    }
+                }
                 other @ (Value::Bool(_)
                 | Value::Int(_)
                 | Value::Real(_)
@@ -59,8 +62,11 @@ impl<'p> Execution<'p, '_> {
             }
             ExprKind::Index(base, subscripts) => self.index(frame, base, subscripts, span),
             ExprKind::Field(base, name) => match self.evaluate(frame, base)? {
-                Value::Record(record) => match record.fields.iter().find(|(n, _)| n == name) {
-                    Some((_, value)) => Ok(value.clone()),
+                Value::Record(record) => match record.fields.iter().find(|f| f.name == *name) {
+                    Some(field) => {
+                        self.masked |= field.masked;
+                        Ok(field.value.clone())
+                    }
                     None => Err(RuntimeError::NotYetDefined { name: name.to_string(), span }.into()),
                 },
                 Value::Bool(_)
@@ -444,8 +450,8 @@ fn element(value: Value, index: i64, span: Span) -> Evaluated<Value> {
         }
         Value::Record(record) => {
             let wanted = index.to_string();
-            let found = record.fields.iter().find(|(n, _)| **n == *wanted);
-            found.map(|(_, v)| v.clone()).ok_or_else(|| out_of_range(record.fields.len()).into())
+            let found = record.fields.iter().find(|f| *f.name == *wanted);
+            found.map(|f| f.value.clone()).ok_or_else(|| out_of_range(record.fields.len()).into())
         }
         Value::Bool(_) | Value::Int(_) | Value::Real(_) | Value::Str(_) | Value::Posterior(_) => {
             Err(internal("an index into something that is not an array", span))

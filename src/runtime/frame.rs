@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::RuntimeError;
 use crate::check::core::{Slot, SlotId, Type};
 use crate::span::Span;
-use crate::value::{Array, Base, DataType, Elements, Record, Value};
+use crate::value::{Array, Base, DataType, Elements, Field, Record, Value};
 
 /// A value and whether it depends on something masked.
 #[derive(Clone, Debug)]
@@ -157,12 +157,12 @@ impl<'p> Frame<'p> {
     }
 
     /// The variables that were defined, as fields; those with gaps are left out.
-    pub fn into_fields(mut self, span: Span) -> Vec<(Arc<str>, Value)> {
+    pub fn into_fields(mut self, span: Span) -> Vec<Field> {
         let defined = std::mem::take(&mut self.defined);
         let mut fields = Vec::with_capacity(defined.len());
         for (name, slot) in defined {
             if let Ok(tracked) = self.read(slot, span) {
-                fields.push((name, tracked.value.clone()));
+                fields.push(Field { name, value: tracked.value.clone(), masked: tracked.masked });
             }
         }
         fields
@@ -231,8 +231,10 @@ fn stack(values: Vec<Value>, ty: Option<Type>, span: Span) -> Result<Value, Runt
         None
     };
     if records {
-        let fields = values.into_iter().enumerate().map(|(i, v)| (Arc::from(i.to_string()), v)).collect();
-        return Ok(Value::Record(Arc::new(Record { returned: array, fields })));
+        let returned_masked = values.iter().any(|v| matches!(v, Value::Record(r) if r.returned_masked));
+        let field = |(i, value): (usize, Value)| Field { name: Arc::from(i.to_string()), value, masked: false };
+        let fields = values.into_iter().enumerate().map(field).collect();
+        return Ok(Value::Record(Arc::new(Record { returned: array, returned_masked, fields })));
     }
     array.ok_or(RuntimeError::Internal { message: "an array of something that is not data", span })
 }

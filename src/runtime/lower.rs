@@ -22,6 +22,15 @@ use crate::value::{Base, DataType, Value};
 /// Operations of one plan: beyond, columns no longer fit a cache and the machine is as good.
 const MAX_OPERATIONS: usize = 16_384;
 
+/// Loop iterations of one lowering.
+const MAX_ITERATIONS: usize = 4 * MAX_OPERATIONS;
+
+/// The largest subscript of an element.
+const MAX_INDEX: i64 = MAX_OPERATIONS as i64;
+
+/// Integers up to here are exact as doubles, and so are sums of a few.
+const MAX_EXACT: f64 = (1_u64 << 50) as f64;
+
 /// Calls nested in each other.
 const MAX_DEPTH: usize = 64;
 
@@ -44,6 +53,7 @@ pub(super) fn lower(program: &Program, model: ModelId, conditions: &Conditions) 
         parent: None,
         prefix: Indices::new(),
         depth: 0,
+        iterations: 0,
     };
     let entry = program.model(model);
     let mut scope = Scope::new(entry.frame.len());
@@ -69,6 +79,7 @@ struct Lowering<'p> {
     parent: Option<VariableId>,
     prefix: Indices,
     depth: usize,
+    iterations: usize,
 }
 
 impl<'p> Lowering<'p> {
@@ -144,6 +155,7 @@ impl<'p> Lowering<'p> {
                     return Err(NotColumnar);
                 }
                 for i in lower..upper {
+                    self.iteration()?;
                     scope.set(*index, Symbol::Known(Value::Int(i)));
                     if let Some(returned) = self.block(scope, body)? {
                         return Ok(Some(returned));
@@ -158,7 +170,7 @@ impl<'p> Lowering<'p> {
 
     fn subscripts(&mut self, scope: &mut Scope, target: &'p Target) -> Lowered<Vec<i64>> {
         let indices: Lowered<Vec<i64>> = target.subscripts.iter().map(|e| self.integer(scope, e)).collect();
-        indices.and_then(|all| if all.iter().any(|i| *i < 0) { Err(NotColumnar) } else { Ok(all) })
+        indices.and_then(|all| if all.iter().any(|i| !(0..MAX_INDEX).contains(i)) { Err(NotColumnar) } else { Ok(all) })
     }
 
     fn located(&mut self, path: &Path, indices: &[i64]) -> (VariableId, Vec<i64>) {
@@ -288,6 +300,11 @@ impl<'p> Lowering<'p> {
         self.store(scope, &line.target, indices, symbol)
     }
 
+    fn iteration(&mut self) -> Lowered<()> {
+        self.iterations += 1;
+        if self.iterations > MAX_ITERATIONS { Err(NotColumnar) } else { Ok(()) }
+    }
+
     fn descend(&mut self) -> Lowered<()> {
         self.depth += 1;
         if self.depth > MAX_DEPTH { Err(NotColumnar) } else { Ok(()) }
@@ -382,6 +399,7 @@ impl<'p> Lowering<'p> {
                 }
                 let mut rows = Vec::new();
                 for i in lower..upper {
+                    self.iteration()?;
                     scope.set(*index, Symbol::Known(Value::Int(i)));
                     rows.push(self.expr(scope, body)?);
                 }
@@ -507,7 +525,10 @@ impl<'p> Lowering<'p> {
         let arithmetic = |operator| move |left, right, out| Operation::Arithmetic { operator, left, right, out };
         let relation =
             |function: fn(f64, f64) -> f64| move |left, right, out| Operation::Zip { function, left, right, out };
+        let large = |side: &Symbol| matches!(side, Symbol::Known(v) if v.to_f64s().iter().any(|x| x.abs() > MAX_EXACT));
         match op {
+            // Integers may overflow, or lose digits as doubles: the machine is exact.
+            BinaryOp::Add | BinaryOp::Subtract if ints && (large(left) || large(right)) => Err(NotColumnar),
             BinaryOp::Add => self.zip(left, right, number, arithmetic(Arithmetic::Add)),
             BinaryOp::Subtract => self.zip(left, right, number, arithmetic(Arithmetic::Subtract)),
             // Integers may overflow, which is an error only the machine reports.

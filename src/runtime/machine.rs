@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Runtime;
 use super::address::{AddressId, Addresses, Indices, VariableId};
-use super::conditions::{Conditions, Known, Supplied};
+use super::conditions::{Conditions, Known};
 use super::error::RuntimeError;
 use super::expression::{Evaluated, internal};
 use super::frame::{Frame, element_name};
@@ -19,6 +19,9 @@ use crate::value::{DataType, Record, Value};
 /// Bytes of stack that must be free before another call or block, and bytes to add where they are not.
 const STACK_RED_ZONE: usize = 1 << 20;
 const STACK_SEGMENT: usize = 8 << 20;
+
+/// The largest subscript of an element that a program defines.
+const MAX_INDEX: i64 = 10_000_000;
 
 /// Relative difference up to which a supplied value of a deterministic line agrees with the computed one: data are often
 /// rounded.
@@ -164,15 +167,15 @@ impl<'p> Execution<'p, '_> {
     /// Every supplied element must have been reached: an execution that does not reach one has density zero. Where no
     /// choice could have reached it, the data are wrong.
     fn check_all_used(&mut self, model: &core::Model) -> Evaluated<()> {
-        for (name, supplied) in self.conditions.supplied() {
+        for name in self.conditions.names() {
             let own = model.variables.iter().find(|v| v.name == *name);
-            let random = own.is_none_or(|v| matches!(v.kind, core::VariableKind::Random(_)));
-            let expected = match supplied {
-                _ if !random => continue,
-                Supplied::Masked => continue,
-                Supplied::Value(value) => value.as_array().map_or(1, |a| a.size()),
-                Supplied::Partial { missing, .. } => missing.iter().filter(|m| !**m).count(),
-            };
+            // A program may condition on the first of many givens.
+            let expects =
+                own.is_none_or(|v| matches!(v.kind, core::VariableKind::Random(Role::Sample | Role::Observe)));
+            let expected = self.conditions.known_elements(name);
+            if !expects || expected == 0 {
+                continue;
+            }
             let used =
                 self.addresses.find_variable(name).and_then(|v| self.used.get(v.0 as usize).copied()).unwrap_or(0);
             if used >= expected {
@@ -291,6 +294,9 @@ impl<'p> Execution<'p, '_> {
             let index = self.integer(frame, expr)?;
             if index < 0 {
                 return Err(RuntimeError::IndexOutOfRange { index, size: 0, span: expr.span }.into());
+            }
+            if index > MAX_INDEX {
+                return Err(RuntimeError::IndexTooLarge { index, limit: MAX_INDEX, span: expr.span }.into());
             }
             indices.push(index);
         }
@@ -432,7 +438,15 @@ impl<'p> Execution<'p, '_> {
                 Err(RuntimeError::SuppliedTooSmall { name, shape, span }.into())
             }
             Known::Absent => match &stmt.annotation {
-                Some(Annotation::Value(expr)) => self.evaluate(frame, expr).map(Some),
+                Some(Annotation::Value(expr)) => {
+                    self.masked = false;
+                    let value = self.evaluate(frame, expr)?;
+                    if self.masked && self.purpose == Purpose::Infer {
+                        let name = self.addresses.display(address).to_string();
+                        return Err(RuntimeError::MaskedAnnotation { name, span: expr.span }.into());
+                    }
+                    Ok(Some(value))
+                }
                 Some(Annotation::Mask) => Ok(None),
                 None => match (stmt.role, self.purpose) {
                     (Role::Sample, _) | (Role::Given | Role::Observe, Purpose::Simulate) => Ok(None),
@@ -481,9 +495,11 @@ impl<'p> Execution<'p, '_> {
         self.parent = parent;
         self.prefix = prefix;
         self.control = control;
-        let masked = returned.as_ref().is_some_and(|(_, masked)| *masked);
-        let record = Record { returned: returned.map(|(value, _)| value), fields: inner.into_fields(span) };
-        self.store(frame, &stmt.target, indices, Value::Record(Arc::new(record)), masked, true)
+        let returned_masked = returned.as_ref().is_some_and(|(_, masked)| *masked);
+        let returned = returned.map(|(value, _)| value);
+        let record = Record { returned, returned_masked, fields: inner.into_fields(span) };
+        // What depends on something masked is known of each part of it.
+        self.store(frame, &stmt.target, indices, Value::Record(Arc::new(record)), false, true)
     }
 
     fn deterministic(&mut self, frame: &mut Frame<'p>, line: &'p Let, span: Span) -> Evaluated<()> {
@@ -520,7 +536,7 @@ impl<'p> Execution<'p, '_> {
                 && self.purpose == Purpose::Infer
             {
                 if line.condition {
-                    let holds = value.as_int() == supplied.as_int();
+                    let holds = value.shape() == supplied.shape() && value.to_f64s() == supplied.to_f64s();
                     self.handler.factor(if holds { 0.0 } else { f64::NEG_INFINITY }, span)?;
                     value = supplied;
                     depends = false;

@@ -48,7 +48,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 1_000, iterations: 1_000_000_000 }
+        Self { depth: 1_000, iterations: 100_000_000 }
     }
 }
 

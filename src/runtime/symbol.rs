@@ -59,7 +59,7 @@ pub(super) fn gather(cells: &BTreeMap<Vec<i64>, Symbol>) -> Lowered<Symbol> {
     let rank = cells.keys().next().map_or(0, Vec::len);
     let outer: Vec<usize> =
         (0..rank).map(|axis| cells.keys().map(|k| k[axis] + 1).max().unwrap_or(0) as usize).collect();
-    if cells.len() != outer.iter().product::<usize>() {
+    if outer.iter().try_fold(1_usize, |n, d| n.checked_mul(*d)) != Some(cells.len()) {
         return Err(NotColumnar);
     }
     let first = cells.values().next().ok_or(NotColumnar)?;

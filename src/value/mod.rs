@@ -116,8 +116,21 @@ pub enum Value {
 pub struct Record {
     /// What it returned, if anything.
     pub returned: Option<Value>,
+    /// Whether what it returned depends on something masked.
+    pub returned_masked: bool,
     /// Its variables (random and deterministic) by name.
-    pub fields: Vec<(Arc<str>, Value)>,
+    pub fields: Vec<Field>,
+}
+
+/// A variable of a [`Record`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its value.
+    pub value: Value,
+    /// Whether the value depends on something masked.
+    pub masked: bool,
 }
 
 impl Value {
@@ -245,7 +258,7 @@ impl fmt::Display for Value {
                 Some(value) => write!(f, "{value}"),
                 None => {
                     f.write_str("{")?;
-                    for (i, (name, value)) in r.fields.iter().enumerate() {
+                    for (i, Field { name, value, .. }) in r.fields.iter().enumerate() {
                         write!(f, "{}{name}: {value}", if i > 0 { ", " } else { "" })?;
                     }
                     f.write_str("}")

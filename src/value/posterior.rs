@@ -64,6 +64,10 @@ impl Marginal {
             for i in &self.indices {
                 value = value.as_array()?.get(*i)?;
             }
+            // NaN stands for an element that the execution did not reach.
+            if !self.indices.is_empty() && value.as_f64().is_some_and(f64::is_nan) {
+                return None;
+            }
             Some((value, *weight))
         })
     }
