@@ -82,9 +82,16 @@ pub fn read(path: &Path) -> Result<String, Failure> {
     text.map_err(|error| plain("E0901", format!("cannot read `{}`: {error}", path.display())))
 }
 
-/// Writes a file through a temporary one beside it, so that it is never there in part.
+/// Writes a regular file through a temporary one beside it, so that it is never there in part.
 pub fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> Result<(), Failure> {
-    let fail = |error: io::Error| plain("E0905", format!("cannot write `{}`: {error}", path.display()));
+    // By its kind: the error itself names the temporary file.
+    let fail = |error: io::Error| plain("E0905", format!("cannot write `{}`: {}", path.display(), error.kind()));
+    // A device or a pipe is written to; renaming a file over it would destroy it.
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        let mut file = io::BufWriter::new(std::fs::OpenOptions::new().write(true).open(path).map_err(fail)?);
+        write(&mut file)?;
+        return file.flush().map_err(fail);
+    }
     // A link is written through, not replaced.
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -12,6 +12,9 @@ use crate::runtime::{Conditions, Supplied};
 use crate::span::Span;
 use crate::value::{Array, DataType, Elements, Value};
 
+/// A size read off an array: the size, the array, and where its data stand.
+type SizeRead<'a> = (usize, &'a Arc<str>, Option<Span>);
+
 /// Data that fit a model.
 #[derive(Clone, Debug)]
 pub struct Bound {
@@ -209,7 +212,7 @@ impl Binder<'_> {
     /// so; the runtime, which knows what is used, sees to that.
     fn read_sizes(&mut self) {
         let model: &Model = self.program.model(self.model);
-        let mut read: BTreeMap<&Arc<str>, (usize, &Arc<str>, Option<Span>)> = BTreeMap::new();
+        let mut read: BTreeMap<&Arc<str>, SizeRead<'_>> = BTreeMap::new();
         for source in &model.size_sources {
             let Some(array) = self.pending.get(&source.array) else { continue };
             let shape = match &array.whole {

@@ -60,11 +60,10 @@ fn scalar(column: &[Option<f64>], weights: &[f64], sampled: &Sampled, ty: DataTy
     let mut ess = None;
     let mut for_mean = None;
     let mut scale_reduction = None;
-    if sampled.chains > 0 {
+    if let Some(length) = present.len().checked_div(sampled.chains) {
         if everywhere {
             let values: Vec<f64> = present.iter().map(|(x, _)| *x).collect();
-            let views: Vec<&[f64]> =
-                values.chunks((values.len() / sampled.chains).max(1)).take(sampled.chains).collect();
+            let views: Vec<&[f64]> = values.chunks(length.max(1)).take(sampled.chains).collect();
             scale_reduction = r_hat(&views);
             ess = ess_bulk(&views).map(|bulk| bulk.min(ess_tail(&views).unwrap_or(bulk)));
             for_mean = effective_sample_size(&views);
@@ -131,7 +130,7 @@ fn histogram(draws: &[(f64, f64)]) -> Vec<f64> {
     if !(low.is_finite() && high.is_finite() && low < high) {
         return Vec::new();
     }
-    let mut bins = vec![0.0; BINS];
+    let mut bins = [0.0; BINS];
     for (x, w) in draws {
         if (low..=high).contains(x) {
             let at = ((x - low) / (high - low) * BINS as f64) as usize;

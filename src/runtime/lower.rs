@@ -5,52 +5,25 @@
 //! lowered ([`NotColumnar`]) is left to the machine, which also reports all mistakes: lowering never fails for the user.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::columnar::{Arithmetic, Operand, Operation, Plan};
 use super::conditions::{Conditions, Known};
 use super::simulate::ColumnVariable;
+use super::symbol::{Lowered, NotColumnar, Place, Scope, Symbol, gather, parts, stack, whole};
 use super::{Addresses, Indices, Path, VariableId};
 use crate::builtin::{self, Builtin};
 use crate::check::core::{
     self, Annotation, Argument, Block, DistributionKind, Expr, ExprKind, Let, Model, ModelId, Program, Random, Size,
-    SlotId, Stmt, StmtKind, Subscript, Target, Type,
+    Stmt, StmtKind, Subscript, Target, Type,
 };
 use crate::syntax::ast::{BinaryOp, Role, UnaryOp};
-use crate::value::{Array, Base, DataType, Elements, Value};
+use crate::value::{Base, DataType, Value};
 
 /// Operations of one plan: beyond, columns no longer fit a cache and the machine is as good.
 const MAX_OPERATIONS: usize = 16_384;
 
 /// Calls nested in each other.
 const MAX_DEPTH: usize = 64;
-
-/// The program needs the machine.
-#[derive(Debug)]
-pub(super) struct NotColumnar;
-
-type Lowered<T> = Result<T, NotColumnar>;
-
-/// A value while lowering.
-#[derive(Clone, Debug)]
-enum Symbol {
-    Known(Value),
-    Lane { register: usize, base: Base },
-    Array { base: Base, shape: Vec<usize>, items: Vec<Operand> },
-    Record { returned: Option<Box<Symbol>>, fields: Vec<(Arc<str>, Symbol)> },
-}
-
-#[derive(Clone, Debug)]
-enum Place {
-    Empty,
-    Whole(Symbol),
-    Filling(BTreeMap<Vec<i64>, Symbol>),
-}
-
-struct Scope {
-    slots: Vec<Place>,
-    defined: Vec<(Arc<str>, SlotId)>,
-}
 
 /// What a lowered program gives.
 pub(super) struct LoweredProgram {
@@ -96,83 +69,6 @@ struct Lowering<'p> {
     parent: Option<VariableId>,
     prefix: Indices,
     depth: usize,
-}
-
-impl Scope {
-    fn new(slots: usize) -> Self {
-        Self { slots: vec![Place::Empty; slots], defined: Vec::new() }
-    }
-
-    fn set(&mut self, slot: SlotId, symbol: Symbol) {
-        if let Some(place) = self.slots.get_mut(slot.0) {
-            *place = Place::Whole(symbol);
-        }
-    }
-
-    fn read(&self, slot: SlotId) -> Lowered<Symbol> {
-        match self.slots.get(slot.0) {
-            Some(Place::Whole(symbol)) => Ok(symbol.clone()),
-            Some(Place::Filling(cells)) => gather(cells),
-            Some(Place::Empty) | None => Err(NotColumnar),
-        }
-    }
-}
-
-/// Cells as an array; they must be dense.
-fn gather(cells: &BTreeMap<Vec<i64>, Symbol>) -> Lowered<Symbol> {
-    let rank = cells.keys().next().map_or(0, Vec::len);
-    let outer: Vec<usize> =
-        (0..rank).map(|axis| cells.keys().map(|k| k[axis] + 1).max().unwrap_or(0) as usize).collect();
-    if cells.len() != outer.iter().product::<usize>() {
-        return Err(NotColumnar);
-    }
-    let first = cells.values().next().ok_or(NotColumnar)?;
-    let (mut base, inner, _) = parts(first)?;
-    let mut items = Vec::new();
-    for cell in cells.values() {
-        let (own, shape, own_items) = parts(cell)?;
-        if shape != inner {
-            return Err(NotColumnar);
-        }
-        base = base.max(own);
-        items.extend(own_items);
-    }
-    Ok(Symbol::Array { base, shape: outer.into_iter().chain(inner).collect(), items })
-}
-
-/// Kind, shape and scalars of data.
-fn parts(symbol: &Symbol) -> Lowered<(Base, Vec<usize>, Vec<Operand>)> {
-    match symbol {
-        Symbol::Known(value) => {
-            let base = value.data_type().ok_or(NotColumnar)?.base;
-            Ok((base, value.shape().to_vec(), value.to_f64s().into_iter().map(Operand::Constant).collect()))
-        }
-        Symbol::Lane { register, base } => Ok((*base, Vec::new(), vec![Operand::Register(*register)])),
-        Symbol::Array { base, shape, items } => Ok((*base, shape.clone(), items.clone())),
-        Symbol::Record { returned: Some(inner), .. } => parts(inner),
-        Symbol::Record { returned: None, .. } => Err(NotColumnar),
-    }
-}
-
-/// The inverse of [`parts`].
-fn whole(base: Base, shape: Vec<usize>, items: Vec<Operand>) -> Lowered<Symbol> {
-    let constants: Option<Vec<f64>> = items
-        .iter()
-        .map(|i| match i {
-            Operand::Constant(x) => Some(*x),
-            Operand::Register(_) => None,
-        })
-        .collect();
-    match (constants, shape.is_empty(), items.first()) {
-        (Some(values), true, _) => Ok(Symbol::Known(Value::scalar(base, *values.first().ok_or(NotColumnar)?))),
-        (Some(values), false, _) => {
-            let array = Array::new(shape, Elements::from_f64s(base, values)).ok_or(NotColumnar)?;
-            Ok(Symbol::Known(Value::array(array)))
-        }
-        (None, true, Some(Operand::Register(register))) => Ok(Symbol::Lane { register: *register, base }),
-        (None, true, _) => Err(NotColumnar),
-        (None, false, _) => Ok(Symbol::Array { base, shape, items }),
-    }
 }
 
 impl<'p> Lowering<'p> {
@@ -441,7 +337,7 @@ impl<'p> Lowering<'p> {
             }
             ExprKind::ToReal(inner) => match self.expr(scope, inner)? {
                 Symbol::Known(value) => Ok(Symbol::Known(value.promote(Base::Real))),
-                other => {
+                other @ (Symbol::Lane { .. } | Symbol::Array { .. } | Symbol::Record { .. }) => {
                     let (_, shape, items) = parts(&other)?;
                     whole(Base::Real, shape, items)
                 }
@@ -683,9 +579,4 @@ impl<'p> Lowering<'p> {
 
 fn truth(holds: bool) -> f64 {
     f64::from(u8::from(holds))
-}
-
-fn stack(rows: Vec<Symbol>) -> Lowered<Symbol> {
-    let cells = rows.into_iter().enumerate().map(|(i, row)| (vec![i as i64], row)).collect();
-    gather(&cells)
 }

@@ -16,6 +16,7 @@ mod lower;
 mod machine;
 mod script;
 mod simulate;
+mod symbol;
 
 pub use address::{AddressId, Addresses, DisplayAddress, Indices, Path, VariableId};
 pub use conditions::{Conditions, Known, Supplied};

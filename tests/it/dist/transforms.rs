@@ -36,9 +36,8 @@ fn determinant(mut a: Vec<Vec<f64>>) -> f64 {
         product *= a[i][i];
         for j in i + 1..n {
             let factor = a[j][i] / a[i][i];
-            for k in i..n {
-                a[j][k] -= factor * a[i][k];
-            }
+            let row = a[i].clone();
+            a[j].iter_mut().zip(row).for_each(|(x, above)| *x -= factor * above);
         }
     }
     product
