@@ -2,6 +2,8 @@
 //!
 //! `cargo bench` prints the time of 4,096 executions a program; the README says how to read it.
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 use std::hint::black_box;
 use std::time::Duration;
 

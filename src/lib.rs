@@ -1,38 +1,46 @@
 //! unmask: a small probabilistic programming language whose inference is unmasking.
 //!
-//! A program says how data come about. Values that are not known are masked, and inference fills them in, with a word on
-//! whether the answer can be trusted.
+//! A model is a program with given, sample and observe statements. It is read from a string or a file and checked; data are
+//! bound by name; [`Model::simulate`] draws executions and [`Model::infer`] gives the posterior of what is not known,
+//! together with a certificate that says how far to trust it. A function written in Rust stands for a `library fn` that is
+//! declared without a body.
 //!
 //! ```
-//! use unmask::infer::InferOptions;
-//! use unmask::{Data, HostFunction, Model};
+//! use unmask::{Data, HostFunction, InferOptions, Model};
 //!
-//! // A program from a string, with a function that Rust provides.
+//! let source = "
+//!     /// The yield of a reaction at an unknown temperature, measured three times.
+//!     library fn yield_at(temperature: real) -> real;
+//!
+//!     model reaction {
+//!         given n: int;
+//!         sample temperature ~ normal(350, 20);
+//!         plate i in 0..n {
+//!             observe y[i] ~ normal(yield_at(temperature), 0.5);
+//!         }
+//!     }";
 //! let model = Model::builder()
-//!     .register("twice", HostFunction::real(|x| 2.0 * x[0]).with_gradient(|_| vec![2.0]))
-//!     .source(
-//!         "scale.ppl",
-//!         "library fn twice(x: real) -> real;
-//!          model scale {
-//!              sample mass ~ normal(0, 1);
-//!              observe reading ~ normal(twice(mass), 1);
-//!          }",
-//!     )?;
+//!     .register("yield_at", HostFunction::real(|x| x[0] / 10.0).with_gradient(|_| vec![0.1]))
+//!     .source("reaction.ppl", source)?;
 //!
-//! // What is known; the rest is inferred.
-//! let data = Data::new().with("reading", 2.0);
-//! let answer = model.infer(&data, &InferOptions::default())?;
-//! assert!(answer.certified);
+//! // `n` is read off the array.
+//! let data = Data::new().with("y", vec![35.9, 36.2, 36.4]);
+//! let posterior = model.infer(&data, &InferOptions::default())?;
+//! assert!(posterior.certified);
 //!
-//! // The exact posterior is normal with mean 0.8 and variance 0.2.
-//! let mass = answer.variable("mass").ok_or("no such variable")?;
-//! assert!((mass.mean - 0.8).abs() < 0.05);
-//! assert!((mass.sd - 0.2_f64.sqrt()).abs() < 0.05);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! // Conjugate: prior precision 1/20², three observations of precision (0.1/0.5)².
+//! let exact = (350.0 / 400.0 + 3.0 * 361.6667 * 0.04) / (1.0 / 400.0 + 3.0 * 0.04);
+//! let temperature = posterior.variable("temperature").unwrap();
+//! assert!((temperature.mean - exact).abs() < 5.0 * temperature.mcse);
+//!
+//! // What would be seen at a temperature that is known?
+//! let draws = model.simulate(&Data::new().with("n", 2_i64).with("temperature", 340.0), 100, 1)?;
+//! assert_eq!(draws.executions.len(), 100);
+//! # Ok::<(), unmask::Error>(())
 //! ```
 //!
-//! [`Model`], [`Script`] and [`Data`] are all that most programs need; mistakes are values of [`Error`]. The modules
-//! below give more control, from the syntax tree ([`syntax`]) to single engines ([`infer`]).
+//! The same from the shell: `unmask infer reaction.ppl -d y=[35.9,36.2,36.4]`. The modules below are the whole compiler and
+//! its engines; ARCHITECTURE.md in the repository has the map.
 
 pub mod api;
 pub mod builtin;
@@ -48,4 +56,5 @@ pub mod syntax;
 pub mod value;
 
 pub use api::{Builder, Data, Draws, Error, Model, Script, VariableInfo};
+pub use infer::{InferOptions, Inferred, Method};
 pub use runtime::{HostFunction, Limits};

@@ -118,7 +118,13 @@ fn z_scores(source: &str, kernel: Kernel, n: usize, distort: impl Fn(f64) -> f64
         for (name, value) in state.iter().filter(|(name, _)| is_observed(&runtime, name)) {
             let value = match value {
                 Value::Real(y) => Value::Real(distort(*y)),
-                other => other.clone(),
+                Value::Bool(_)
+                | Value::Int(_)
+                | Value::Array(_)
+                | Value::Str(_)
+                | Value::Record(_)
+                | Value::Posterior(_)
+                | Value::Marginal(_) => value.clone(),
             };
             known.supply(name.clone(), Supplied::Value(value));
         }
