@@ -276,7 +276,9 @@ fn elements_exist_in_the_supplied_array() {
         assert!(code == "E0523" && matches!(error, DataError::NoSuchElement { .. }), "{wrong}: {error:?}");
         said.pop();
     }
-    assert_eq!(mistake(KINDS, &[Assignment("r[0]=1")]).0, "E0523");
+    for wrong in [Assignment("r[0]=1"), Assignment("t[-1, 0]=1"), Mask("t[0, -1]")] {
+        assert_eq!(mistake(KINDS, &[wrong]).0, "E0523");
+    }
 }
 
 #[test]
