@@ -54,8 +54,11 @@ fn one(diagnostic: &Diagnostic, files: &mut Files<'_>, colour: bool, to: &mut dy
     let mut report = Report::build(ReportKind::Custom(&head, shade), (file, range))
         .with_config(config)
         .with_message(&diagnostic.message);
-    for (i, (span, text)) in shown.into_iter().enumerate() {
-        let tint = if i == 0 { shade } else { Color::Cyan };
+    // Ariadne joins labels of one file under one heading only where they come in the order of the text.
+    let mut tinted: Vec<_> =
+        shown.into_iter().enumerate().map(|(i, label)| (if i == 0 { shade } else { Color::Cyan }, label)).collect();
+    tinted.sort_by_key(|(_, ((label_file, span), _))| (*label_file != file, label_file.0, span.start));
+    for (i, (tint, (span, text))) in tinted.into_iter().enumerate() {
         report = report.with_label(Label::new(span).with_message(text).with_color(tint).with_order(i as i32));
     }
     for place in named {

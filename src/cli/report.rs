@@ -20,13 +20,21 @@ pub(super) fn table(inferred: &Inferred, all: bool) -> String {
     let draws = inferred.posterior.weights.len();
     line(
         &mut text,
-        &format!("{head}    {} · {} draws · {}", inferred.reason, thousands(draws as f64), time(inferred.seconds)),
+        &format!(
+            "{head}    {} · {} draws · {}",
+            minus(&inferred.reason),
+            thousands(draws as f64),
+            time(inferred.seconds)
+        ),
     );
     if inferred.ladder.len() > 1 {
         let width = inferred.ladder.iter().map(|r| r.rung.len()).max().unwrap_or(0);
         for rung in &inferred.ladder {
             let verdict = if rung.held { "held   " } else { "refused" };
-            line(&mut text, &format!("  {:width$}  {verdict}  {}    {}", rung.rung, rung.reason, time(rung.seconds)));
+            line(
+                &mut text,
+                &format!("  {:width$}  {verdict}  {}    {}", rung.rung, minus(&rung.reason), time(rung.seconds)),
+            );
         }
     }
     line(&mut text, "");
@@ -175,6 +183,19 @@ fn digits(x: f64, places: usize) -> String {
         _ => text,
     };
     text.replace('-', "−")
+}
+
+/// `text` with true minus signs before its negative numbers.
+fn minus(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let negative = c == '-' && !before.is_alphanumeric() && rest.peek().is_some_and(char::is_ascii_digit);
+        result.push(if negative { '−' } else { c });
+        before = c;
+    }
+    result
 }
 
 /// A count with thousands separators.

@@ -97,6 +97,11 @@ impl Binder<'_> {
             *pending = Pending { whole: Some(whole), elements: BTreeMap::new(), span: said.span };
             return Ok(());
         }
+        if said.indices.iter().any(|i| *i < 0) {
+            // No execution reaches it, so it would be ignored without a word.
+            let reason = "subscripts are never negative".into();
+            return Err(DataError::NoSuchElement { name: wanted.element(&[]), reason, span: said.span, declared });
+        }
         let Some(rank) = ty.rank.checked_sub(said.indices.len()) else {
             return Err(DataError::NoSuchElement {
                 name: wanted.element(&[]),

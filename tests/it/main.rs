@@ -4,6 +4,7 @@
 mod architecture;
 mod builtin;
 mod check;
+mod data;
 mod dist;
 mod infer;
 mod robustness;
