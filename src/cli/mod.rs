@@ -58,8 +58,9 @@ struct ProgramArgs {
     #[arg(long = "lib", value_name = "DIR")]
     libraries: Vec<PathBuf>,
     /// How deep calls may nest
-    #[arg(long, value_name = "N", default_value_t = Limits::default().depth)]
-    max_depth: usize,
+    #[arg(long, value_name = "N", default_value_t = Limits::default().depth as u64,
+        value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    max_depth: u64,
 }
 
 #[derive(Debug, Args)]
@@ -228,7 +229,8 @@ impl ProgramArgs {
     fn builder(&self) -> Builder {
         let listed = std::env::var_os("UNMASK_LIB").unwrap_or_default();
         let listed: Vec<PathBuf> = std::env::split_paths(&listed).filter(|p| !p.as_os_str().is_empty()).collect();
-        let builder = Builder::default().limits(Limits { depth: self.max_depth, ..Limits::default() });
+        let builder = Builder::default()
+            .limits(Limits { depth: usize::try_from(self.max_depth).unwrap_or(usize::MAX), ..Limits::default() });
         self.libraries.iter().cloned().chain(listed).fold(builder, Builder::library)
     }
 

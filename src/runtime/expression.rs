@@ -109,6 +109,10 @@ impl<'p> Execution<'p, '_> {
             ExprKind::Comprehension { index, lower, upper, body } => {
                 let (lower, upper) = self.bounds(frame, lower, upper)?;
                 let bounds_masked = self.masked;
+                let index_limit = super::machine::MAX_INDEX;
+                if upper.saturating_sub(lower) > index_limit {
+                    return Err(RuntimeError::IndexTooLarge { index: upper, limit: index_limit, span }.into());
+                }
                 let mut rows = Vec::new();
                 for i in lower..upper {
                     self.iteration(span)?;

@@ -20,8 +20,8 @@ use crate::value::{DataType, Record, Value};
 const STACK_RED_ZONE: usize = 1 << 20;
 const STACK_SEGMENT: usize = 8 << 20;
 
-/// The largest subscript of an element that a program defines.
-const MAX_INDEX: i64 = 10_000_000;
+/// The largest subscript of an element that a program defines, and the longest array that it builds.
+pub(super) const MAX_INDEX: i64 = 10_000_000;
 
 /// Relative difference up to which a supplied value of a deterministic line agrees with the computed one: data are often
 /// rounded.

@@ -3,3 +3,4 @@
 mod conjugate;
 mod diagnostics;
 mod geweke;
+mod semantics;
