@@ -230,7 +230,7 @@ builtins! {
             "(x: real[k], b: real[k, m]) -> real[m]"
         ) "The matrix product (`*` multiplies element by element).";
         Transpose "transpose" general(linear::transpose, "(a: T[n, m]) -> T[m, n]") "Rows become columns.";
-        Outer "outer" general(linear::outer, "(x: real[n], y: real[m]) -> real[n, m]") "The matrix of all products x[i] * y[j].";
+        Outer "outer" general(linear::outer, "(x: real[n], y: real[m]) -> real[n, m]") "The matrix of products: element i, j is the i-th of x times the j-th of y.";
         Identity "identity" general(linear::identity, "(n: int) -> real[n, n]") "The identity matrix.";
         Diag "diag" general(linear::diag, "(x: real[n]) -> real[n, n]") "The matrix with x on its diagonal and zeros elsewhere.";
         Diagonal "diagonal" general(linear::diagonal, "(a: real[n, n]) -> real[n]") "The diagonal of a square matrix.";

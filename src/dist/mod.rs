@@ -1,4 +1,4 @@
-//! Probability distributions: one file and one registry line a family ([`families`]), from which name lookup, argument
+//! Probability distributions: one file and one registry line a family (`families/`), from which name lookup, argument
 //! checks, support, sampling, log densities, distribution functions, printing and the reference page derive.
 //!
 //! Log densities are generic over [`Scalar`], so that one formula serves values and gradients. Names, argument order and
