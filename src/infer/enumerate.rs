@@ -152,7 +152,6 @@ fn finite_values(law: &Law, base: Base) -> Option<Vec<Value>> {
 
 impl Handler for Walk {
     fn choose(&mut self, site: &Site<'_>, addresses: &Addresses) -> Result<Value, Stop> {
-        self.trace.sites += 1;
         if self.path.len() <= self.depth {
             match finite_values(site.law, site.ty.base) {
                 Some(values) if !values.is_empty() => self.path.push((0, values)),
@@ -180,7 +179,6 @@ impl Handler for Walk {
     }
 
     fn observe(&mut self, site: &Site<'_>, value: &Value, counts: bool, _: &Addresses) -> Result<(), Stop> {
-        self.trace.sites += 1;
         self.ledger.know(site.address, value);
         if counts { add_likelihood(&mut self.trace, known_log_density(site, value)?, site.span) } else { Ok(()) }
     }

@@ -40,8 +40,6 @@ pub struct Trace {
     pub log_likelihood: f64,
     /// Whether anything known was reached that counts in the density.
     pub observed: bool,
-    /// Random variables reached, known ones included: a measure of work.
-    pub sites: u64,
     /// Position of a choice by [`AddressId`], or `ABSENT`.
     positions: Vec<u32>,
 }
@@ -59,7 +57,6 @@ impl Trace {
         self.choices.clear();
         self.reported.clear();
         self.log_likelihood = 0.0;
-        self.sites = 0;
         self.observed = false;
     }
 
@@ -148,7 +145,6 @@ struct Generate<'a> {
 
 impl Handler for Generate<'_> {
     fn choose(&mut self, site: &Site<'_>, addresses: &Addresses) -> Result<Value, Stop> {
-        self.trace.sites += 1;
         let Ok(proposed) = self.guide.propose(site, addresses, self.rng) else {
             self.improper = Some((addresses.display(site.address).to_string(), site.span));
             return Err(Stop::Reject);
@@ -169,7 +165,6 @@ impl Handler for Generate<'_> {
     }
 
     fn observe(&mut self, site: &Site<'_>, value: &Value, counts: bool, _: &Addresses) -> Result<(), Stop> {
-        self.trace.sites += 1;
         self.trace.observed |= counts;
         self.ledger.know(site.address, value);
         if counts && self.weigh {

@@ -32,8 +32,6 @@ pub struct Site<'a> {
     pub simulate: Option<&'a Law>,
     /// The type of a draw.
     pub ty: DataType,
-    /// Whether the law reads something masked.
-    pub depends_on_masked: bool,
     /// The statement.
     pub span: Span,
 }

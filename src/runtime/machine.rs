@@ -390,7 +390,6 @@ impl<'p> Execution<'p, '_> {
             law: &law,
             simulate: simulate.as_ref(),
             ty,
-            depends_on_masked: depends,
             span,
         };
         match known {

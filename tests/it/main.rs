@@ -1,5 +1,5 @@
 //! All integration tests, in one binary; one module a topic.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod architecture;
 mod builtin;
@@ -7,6 +7,7 @@ mod check;
 mod data;
 mod dist;
 mod infer;
+mod oracle;
 mod robustness;
 mod runtime;
 mod syntax;
