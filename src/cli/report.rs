@@ -7,6 +7,9 @@ use crate::infer::{Inferred, VariableSummary};
 /// Rows of one variable beyond which the rest is left out.
 const MOST_ROWS: usize = 40;
 
+/// Share of the posterior below which a row is left out.
+const RARE: f64 = 0.01;
+
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// The whole report. With `all`, no row is left out.
@@ -76,7 +79,12 @@ fn rows(text: &mut String, variables: &[VariableSummary], all: bool) {
     let mut rule = None;
     let mut notes = Vec::new();
     let mut shown_of: Vec<(&str, usize, usize)> = Vec::new();
+    let mut rare = 0;
     for v in variables {
+        if !all && v.exists.is_some_and(|share| share < RARE) {
+            rare += 1;
+            continue;
+        }
         let stem = v.name.split('[').next().unwrap_or(&v.name);
         match shown_of.last_mut() {
             Some((last, shown, left)) if *last == stem => {
@@ -108,6 +116,9 @@ fn rows(text: &mut String, variables: &[VariableSummary], all: bool) {
                 "  {stem}: {left} more rows after the first {shown} (--all shows them, --json has them)"
             ));
         }
+    }
+    if rare > 0 {
+        notes.push(format!("  {rare} more rows exist in less than 1 % (--all shows them, --json has them)"));
     }
     let columns = cells.iter().map(|(row, _)| row.len()).max().unwrap_or(0);
     let widths: Vec<usize> =

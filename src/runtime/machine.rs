@@ -384,14 +384,7 @@ impl<'p> Execution<'p, '_> {
             None => None,
         };
         let Type::Data(ty) = stmt.ty else { return Err(internal("a random variable that is not data", span)) };
-        let site = Site {
-            address,
-            role: stmt.role,
-            law: &law,
-            simulate: simulate.as_ref(),
-            ty,
-            span,
-        };
+        let site = Site { address, role: stmt.role, law: &law, simulate: simulate.as_ref(), ty, span };
         match known {
             Some(value) => {
                 let counts = stmt.role != Role::Given || depends;
