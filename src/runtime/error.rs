@@ -7,6 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dist::{DistributionError, Family};
 use crate::span::Span;
 use crate::syntax::ast::Role;
+use crate::value::RaggedArray;
 
 /// A failure at run time.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -256,6 +257,12 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
+    /// Rows that do not stack, at `span`.
+    pub(super) fn ragged(error: RaggedArray, span: Span) -> Self {
+        let RaggedArray { row, expected, found } = error;
+        Self::Ragged { row, expected, found, span }
+    }
+
     /// Whether an execution that fails so because of latent values has density zero instead of being an error.
     pub fn is_recoverable(&self) -> bool {
         match self {

@@ -474,9 +474,7 @@ fn stack(rows: &[Value], expr: &Expr, span: Span) -> Evaluated<Value> {
 
 fn stack_values(rows: &[Value], element: DataType, span: Span) -> Evaluated<Value> {
     let array = Array::stack(rows, element);
-    let ragged =
-        |e: crate::value::RaggedArray| RuntimeError::Ragged { row: e.row, expected: e.expected, found: e.found, span };
-    Ok(Value::Array(Arc::new(array.map_err(ragged)?)))
+    Ok(Value::Array(Arc::new(array.map_err(|error| RuntimeError::ragged(error, span))?)))
 }
 
 /// A number, vector or matrix as a parameter of a distribution.

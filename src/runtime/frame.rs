@@ -216,13 +216,7 @@ fn stack(values: Vec<Value>, ty: Option<Type>, span: Span) -> Result<Value, Runt
                 DataType::scalar(Base::Real)
             }
         });
-        let ragged = |e: crate::value::RaggedArray| RuntimeError::Ragged {
-            row: e.row,
-            expected: e.expected,
-            found: e.found,
-            span,
-        };
-        match Array::stack(&values, element).map_err(ragged) {
+        match Array::stack(&values, element).map_err(|error| RuntimeError::ragged(error, span)) {
             Ok(array) => Some(Value::array(array)),
             Err(_) if records => None,
             Err(error) => return Err(error),
