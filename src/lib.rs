@@ -47,6 +47,7 @@ pub mod builtin;
 pub mod check;
 pub mod cli;
 pub mod data;
+pub mod density;
 pub mod diagnostic;
 pub mod dist;
 pub mod infer;
