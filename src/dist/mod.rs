@@ -37,6 +37,7 @@ pub use error::{DistributionError, Improper};
 pub use families::Family;
 pub use info::{Constraint, FamilyInfo, Parameter, ParameterKind, ValueKind};
 pub use scalar::{Dual, Scalar, log_sum_exp};
+pub(crate) use special::{stirling_error_derivative, trigamma};
 pub use support::Support;
 
 use std::fmt;
