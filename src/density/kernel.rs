@@ -187,10 +187,10 @@ pub(super) fn backward(
         (Op::Binary(op), &[x, y]) => match (op, which) {
             (BinaryOp::Add, _) | (BinaryOp::Subtract, 0) => write.add(n, |i| adjoints[i]),
             (BinaryOp::Subtract, _) => write.add(n, |i| -adjoints[i]),
-            (BinaryOp::Multiply, 0) => lanes!(n; y; write.add(n, |i| adjoints[i] * y.at(i))),
-            (BinaryOp::Multiply, _) => lanes!(n; x; write.add(n, |i| adjoints[i] * x.at(i))),
-            (BinaryOp::Divide, 0) => lanes!(n; y; write.add(n, |i| adjoints[i] / y.at(i))),
-            (BinaryOp::Divide, _) => lanes!(n; y; write.add(n, |i| -adjoints[i] * out[i] / y.at(i))),
+            (BinaryOp::Multiply, 0) => lanes!(n; y; write.add(n, |i| product(adjoints[i], y.at(i)))),
+            (BinaryOp::Multiply, _) => lanes!(n; x; write.add(n, |i| product(adjoints[i], x.at(i)))),
+            (BinaryOp::Divide, 0) => lanes!(n; y; write.add(n, |i| if adjoints[i] == 0.0 { 0.0 } else { adjoints[i] / y.at(i) })),
+            (BinaryOp::Divide, _) => lanes!(n; y; write.add(n, |i| product(-adjoints[i], out[i] / y.at(i)))),
             (BinaryOp::Power, which) => write.add(n, |i| {
                 let (x, y) = (x.at(i), y.at(i));
                 let partial = match which {
@@ -215,8 +215,8 @@ pub(super) fn backward(
                 _,
             ) => {}
         },
-        (Op::Builtin(Builtin::Square), &[x]) => lanes!(n; x; write.add(n, |i| 2.0 * adjoints[i] * x.at(i))),
-        (Op::Builtin(Builtin::Exp), &[_]) => write.add(n, |i| adjoints[i] * out[i]),
+        (Op::Builtin(Builtin::Square), &[x]) => lanes!(n; x; write.add(n, |i| product(2.0 * adjoints[i], x.at(i)))),
+        (Op::Builtin(Builtin::Exp), &[_]) => write.add(n, |i| product(adjoints[i], out[i])),
         (Op::Builtin(builtin), &[x]) => {
             let Some(derivative) = builtin.derivative1() else { return write.add(n, |_| f64::NAN) };
             write.add(n, |i| product(adjoints[i], derivative(x.at(i), out[i])));

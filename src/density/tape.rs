@@ -225,9 +225,10 @@ impl Step {
                     *out = if *op == Op::Sum {
                         own.iter().map(|(s, n)| before[*s as usize..(s + n) as usize].iter().sum::<f64>()).sum()
                     } else {
+                        // A term that is not a number counts as one that is impossible.
                         let top = terms().copied().fold(f64::NEG_INFINITY, f64::max);
                         if top.is_finite() {
-                            top + terms().map(|t| (t - top).exp()).sum::<f64>().ln()
+                            top + terms().filter(|t| !t.is_nan()).map(|t| (t - top).exp()).sum::<f64>().ln()
                         } else {
                             top
                         }
@@ -281,7 +282,11 @@ impl Step {
                     }
                     let total = values[*start as usize + lane];
                     for at in own.iter().flat_map(|(s, n)| *s as usize..(s + n) as usize) {
-                        before[at] += if *op == Op::Sum { adjoint } else { adjoint * (values[at] - total).exp() };
+                        before[at] += match op {
+                            Op::Sum => adjoint,
+                            _ if values[at].is_nan() => 0.0,
+                            _ => adjoint * (values[at] - total).exp(),
+                        };
                     }
                 }
             }

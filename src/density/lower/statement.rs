@@ -295,11 +295,9 @@ impl<'p> Lowering<'_, 'p> {
         } else {
             let z = self.coordinates(&mut latent);
             let (x, log_jacobian) = constrain(&mut self.context.graph, &support, &z);
-            for x in &x {
-                let coordinate = latent.coordinates.first().copied().unwrap_or(0);
-                if support.is_scalar() {
-                    self.context.constrained.insert(*x, (coordinate, support.clone()));
-                }
+            let scalar = ty.rank == 0;
+            if let (true, [x], [coordinate]) = (scalar, &x[..], &latent.coordinates[..]) {
+                self.context.constrained.insert(*x, (*coordinate, support.clone()));
             }
             latent.log_jacobian = log_jacobian;
             let shape = if ty.rank == 0 { Vec::new() } else { vec![x.len()] };
