@@ -3,6 +3,7 @@
 //! [`infer`] answers a [`Target`]. Each engine is a handler of the runtime, in a file of its own, with a row in [`ENGINES`].
 //! Nothing here knows where proposals come from ([`Proposal`]).
 
+pub mod anchors;
 mod coordinates;
 mod diagnostics;
 mod engine;
@@ -11,11 +12,15 @@ mod error;
 mod givens;
 mod importance;
 mod ladder;
+mod laplace;
 mod mh;
+mod modes;
 mod nested;
 mod prior;
 mod proposal;
+mod query;
 mod record;
+mod replay;
 mod stream;
 mod summary;
 mod target;

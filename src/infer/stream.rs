@@ -15,6 +15,12 @@ pub enum StreamPurpose {
     Chain,
     /// Calibration runs.
     Calibration,
+    /// Where engines start.
+    Start,
+    /// Variables that nothing known depends on.
+    Replay,
+    /// The look for modes that a proposal misses.
+    Modes,
 }
 
 /// The stream `index` of `purpose` under `seed`: a function of the three alone (SplitMix64 mixes them into a state).
@@ -23,6 +29,9 @@ pub fn stream(seed: u64, purpose: StreamPurpose, index: u64) -> Stream {
         StreamPurpose::Draws => 1_u64,
         StreamPurpose::Chain => 2,
         StreamPurpose::Calibration => 3,
+        StreamPurpose::Start => 4,
+        StreamPurpose::Modes => 6,
+        StreamPurpose::Replay => 7,
     };
     let mut state = split_mix(seed);
     state = split_mix(state ^ purpose);
