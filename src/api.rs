@@ -3,6 +3,7 @@
 //! Everything here can be had from the modules below, with more control; this is the short way. Together with `cli/` it is
 //! the only place that opens files: a program and what it imports.
 
+mod calibration;
 mod data;
 mod error;
 mod files;

@@ -15,7 +15,7 @@ pub enum Status {
     Fine,
     /// The program or its data are wrong, or a file cannot be read or written.
     Wrong,
-    /// It ran, but the answer is not certified.
+    /// It ran, but the answer is not certified, or what was put to the test failed it.
     NotCertified,
 }
 

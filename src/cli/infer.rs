@@ -1,6 +1,7 @@
 //! `unmask infer`: the posterior of a model, as a table or as JSON.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,23 +24,35 @@ pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
     };
     let model = arguments.program.model()?;
     let data = arguments.data.read()?;
-    let mut bar = Bar { bar: None };
-    let show = !arguments.quiet && io::stderr().is_terminal();
-    let progress: &mut dyn Progress = if show { &mut bar } else { &mut Silent };
-    let answer = model.infer_with(&data, &options, progress);
-    bar.clear();
+    let answer = show_progress(arguments.quiet, |progress| model.infer_with(&data, &options, progress));
     let (inferred, sources) = answer?;
     tell(&inferred.warnings, &sources);
     let text = if arguments.json { json::json(&inferred) } else { report::table(&inferred, arguments.all) };
-    match &arguments.output {
-        Some(path) => write_file(path, |to| Ok(to.write_all(text.as_bytes())?))?,
+    write_text(arguments.output.as_deref(), &text)?;
+    Ok(if inferred.certified { Status::Fine } else { Status::NotCertified })
+}
+
+/// Does some work that tells its progress, with bars where somebody is looking.
+pub(super) fn show_progress<T>(quiet: bool, work: impl FnOnce(&mut dyn Progress) -> T) -> T {
+    if quiet || !io::stderr().is_terminal() {
+        return work(&mut Silent);
+    }
+    let mut bar = Bar { bar: None };
+    let result = work(&mut bar);
+    bar.clear();
+    result
+}
+
+/// Writes a report to a file, or to standard output.
+pub(super) fn write_text(path: Option<&Path>, text: &str) -> Result<(), Failure> {
+    match path {
+        Some(path) => write_file(path, |to| Ok(to.write_all(text.as_bytes())?)),
         None => {
             let mut out = output();
             out.write_all(text.as_bytes())?;
-            out.flush()?;
+            Ok(out.flush()?)
         }
     }
-    Ok(if inferred.certified { Status::Fine } else { Status::NotCertified })
 }
 
 /// A bar for each stage.

@@ -54,8 +54,13 @@ pub(super) fn json(inferred: &Inferred) -> String {
     put("draws", json!(inferred.posterior.weights.len()));
     put("ladder", ladder.into());
     put("variables", variables.into());
+    text(&answer.into())
+}
+
+/// JSON for a file or a terminal.
+pub(super) fn text(value: &Value) -> String {
     // A map of numbers and texts always serialises.
-    let mut text = serde_json::to_string_pretty(&Value::Object(answer)).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     text
 }

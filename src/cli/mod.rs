@@ -3,10 +3,12 @@
 mod console;
 mod doc;
 mod format;
+mod geweke;
 mod infer;
 mod json;
 mod render;
 mod report;
+mod sbc;
 mod simulate;
 
 pub use render::render;
@@ -20,7 +22,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::api::{Builder, Data, Model, Script};
 use crate::check;
-use crate::infer::{InferOptions, Method};
+use crate::infer::{CalibrationOptions, GewekeOptions, InferOptions, Method};
 use crate::runtime::Limits;
 use crate::span::{FileId, SourceMap};
 use crate::syntax;
@@ -46,6 +48,10 @@ enum Command {
     Infer(Box<InferArgs>),
     /// Draw executions of a model, as JSON lines or CSV
     Simulate(SimulateArgs),
+    /// Check an engine on data that the model makes: simulation-based calibration
+    Sbc(Box<SbcArgs>),
+    /// Check the kernel of Metropolis-Hastings on a model: Geweke's joint-distribution test
+    Geweke(Box<GewekeArgs>),
     /// Look up a distribution, function or library item; without a name, all of them
     Doc(DocArgs),
 }
@@ -172,6 +178,66 @@ struct InferArgs {
     quiet: bool,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "Exit status 3: the ranks refute the calibration; exact answers do so once in 1,000 runs.")]
+struct SbcArgs {
+    #[command(flatten)]
+    program: ModelArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// The engine to check
+    #[arg(long, default_value = Method::Auto.name(), value_parser = method(), hide_possible_values = false)]
+    method: String,
+    /// Simulated data sets
+    #[arg(short = 'n', long, value_name = "N", default_value_t = CalibrationOptions::default().simulations as u64,
+        value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    simulations: u64,
+    /// Draws among which the true values are ranked
+    #[arg(long, value_name = "L", default_value_t = CalibrationOptions::default().draws as u64,
+        value_parser = clap::value_parser!(u64).range(1..=9_999))]
+    draws: u64,
+    /// Same seed, same answer
+    #[arg(long, default_value_t = CalibrationOptions::default().seed)]
+    seed: u64,
+    /// Start nothing more for a data set after so long
+    #[arg(long, value_name = "SECONDS")]
+    budget: Option<f64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// No progress bars
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit status 3: the kernel is refuted; a correct one is once in 1,000 runs.")]
+struct GewekeArgs {
+    #[command(flatten)]
+    program: ModelArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Executions of each simulator
+    #[arg(short = 'n', long, value_name = "N", default_value_t = GewekeOptions::default().iterations as u64,
+        value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    iterations: u64,
+    /// Same seed, same answer
+    #[arg(long, default_value_t = GewekeOptions::default().seed)]
+    seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// No progress bars
+    #[arg(short, long)]
+    quiet: bool,
+}
+
 /// The names of methods, with their help, from the table of engines.
 fn method() -> PossibleValuesParser {
     PossibleValuesParser::new(Method::all().map(|m| PossibleValue::new(m.name()).help(m.summary())))
@@ -201,6 +267,8 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run(&arguments),
         Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Infer(arguments) => infer::infer(&arguments),
+        Command::Sbc(arguments) => sbc::sbc(&arguments),
+        Command::Geweke(arguments) => geweke::geweke(&arguments),
         Command::Doc(arguments) => doc::doc(arguments.name.as_deref(), arguments.markdown),
     };
     match status {

@@ -55,7 +55,7 @@ pub(super) fn table(inferred: &Inferred, all: bool) -> String {
     text
 }
 
-fn line(text: &mut String, content: &str) {
+pub(super) fn line(text: &mut String, content: &str) {
     text.push_str(content.trim_end());
     text.push('\n');
 }
@@ -143,6 +143,32 @@ fn rows(text: &mut String, variables: &[VariableSummary], all: bool) {
     }
 }
 
+/// To which side of its column a cell is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Align {
+    Left,
+    Right,
+}
+
+/// Rows of as many cells each, in columns; `align` is asked for the number of a column and how many there are.
+pub(super) fn columns(text: &mut String, rows: &[Vec<String>], align: fn(usize, usize) -> Align) {
+    let n_columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..n_columns)
+        .map(|c| rows.iter().filter_map(|row| row.get(c)).map(|cell| width(cell)).max().unwrap_or(0))
+        .collect();
+    for row in rows {
+        let mut out = String::new();
+        for (c, (cell, wanted)) in row.iter().zip(&widths).enumerate() {
+            let pad = " ".repeat(wanted - width(cell));
+            let _ = match align(c, n_columns) {
+                Align::Left => write!(out, "  {cell}{pad}"),
+                Align::Right => write!(out, "  {pad}{cell}"),
+            };
+        }
+        line(text, &out);
+    }
+}
+
 /// A histogram, or the probabilities of a discrete variable, and how often it exists.
 fn remark(v: &VariableSummary) -> String {
     let mut remark = match &v.probabilities {
@@ -168,7 +194,7 @@ fn width(text: &str) -> usize {
 }
 
 /// Decimal places that show `significant` digits of `scale`.
-fn decimals(scale: f64, significant: i32) -> usize {
+pub(super) fn decimals(scale: f64, significant: i32) -> usize {
     if scale > 0.0 && scale.is_finite() {
         (significant - 1 - scale.log10().floor() as i32).clamp(0, 12) as usize
     } else {
@@ -177,7 +203,7 @@ fn decimals(scale: f64, significant: i32) -> usize {
 }
 
 /// A number with a true minus sign; very large ones with an exponent.
-fn digits(x: f64, places: usize) -> String {
+pub(super) fn digits(x: f64, places: usize) -> String {
     if x.is_nan() {
         return "–".into();
     }
@@ -210,7 +236,7 @@ fn minus(text: &str) -> String {
 }
 
 /// A count with thousands separators.
-fn thousands(x: f64) -> String {
+pub(super) fn thousands(x: f64) -> String {
     let plain = format!("{x:.0}");
     let mut text = String::new();
     for (i, c) in plain.chars().enumerate() {
@@ -222,6 +248,6 @@ fn thousands(x: f64) -> String {
     text
 }
 
-fn time(seconds: f64) -> String {
+pub(super) fn time(seconds: f64) -> String {
     if seconds < 1.0 { format!("{:.0} ms", seconds * 1e3) } else { format!("{seconds:.1} s") }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::graph::{Graph, Node, Op};
 use super::compiled::{Compiled, CompiledPath};
+use super::graph::{Graph, Node, Op};
 use super::lower::{Context, Decisions, Guard, NotCompiled, Path};
 use crate::check::core::ModelId;
 use crate::runtime::{Conditions, Indices, Runtime, VariableId};

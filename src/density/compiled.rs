@@ -223,7 +223,11 @@ struct Entry {
 enum What {
     Known(Value),
     /// Outputs of the tape from here on.
-    Outputs { base: Base, shape: Vec<usize>, first: usize },
+    Outputs {
+        base: Base,
+        shape: Vec<usize>,
+        first: usize,
+    },
 }
 
 impl Reader {
@@ -259,12 +263,7 @@ impl Reader {
 
     /// Each variable of the path (deterministic lines last) with its value at the path's coordinates `z`: address, whether
     /// it is a deterministic line, value.
-    pub fn read(
-        &self,
-        compiled: &Compiled,
-        z: &[f64],
-        scratch: &mut ReaderScratch,
-    ) -> Vec<(AddressId, bool, Value)> {
+    pub fn read(&self, compiled: &Compiled, z: &[f64], scratch: &mut ReaderScratch) -> Vec<(AddressId, bool, Value)> {
         self.tape.value(&compiled.graph, z, &mut scratch.0);
         let read = |entry: &Entry| {
             let value = match &entry.what {

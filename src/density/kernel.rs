@@ -186,7 +186,9 @@ pub(super) fn backward(
             (BinaryOp::Subtract, _) => write.add(n, |i| -adjoints[i]),
             (BinaryOp::Multiply, 0) => lanes!(n; y; write.add(n, |i| product(adjoints[i], y.at(i)))),
             (BinaryOp::Multiply, _) => lanes!(n; x; write.add(n, |i| product(adjoints[i], x.at(i)))),
-            (BinaryOp::Divide, 0) => lanes!(n; y; write.add(n, |i| if adjoints[i] == 0.0 { 0.0 } else { adjoints[i] / y.at(i) })),
+            (BinaryOp::Divide, 0) => {
+                lanes!(n; y; write.add(n, |i| if adjoints[i] == 0.0 { 0.0 } else { adjoints[i] / y.at(i) }))
+            }
             (BinaryOp::Divide, _) => lanes!(n; y; write.add(n, |i| product(-adjoints[i], out[i] / y.at(i)))),
             (BinaryOp::Power, which) => write.add(n, |i| {
                 let (x, y) = (x.at(i), y.at(i));
@@ -245,12 +247,7 @@ fn product(adjoint: f64, partial: f64) -> f64 {
 pub(super) type Partials = [Vec<f64>; MOST_PARAMETERS + 1];
 
 /// The sum of a family's log densities over `n` lanes, and (where wanted) into `partials` its derivatives by each operand.
-pub(super) fn density_sum(
-    family: Family,
-    operands: &[Read<'_>],
-    n: usize,
-    partials: Option<&mut Partials>,
-) -> f64 {
+pub(super) fn density_sum(family: Family, operands: &[Read<'_>], n: usize, partials: Option<&mut Partials>) -> f64 {
     if let (Family::Normal, &[m, s, x]) = (family, operands) {
         return normal_sum(m, s, x, n, partials);
     }

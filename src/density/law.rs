@@ -67,11 +67,9 @@ impl Law {
             built.push(match argument {
                 LawArgument::Scalar(_) => Argument::Scalar(*take(rest, 1)?.first()?),
                 LawArgument::Vector(elements) => Argument::Vector(take(rest, elements.len())?.to_vec()),
-                LawArgument::Matrix { rows, columns, elements } => Argument::Matrix {
-                    rows: *rows,
-                    columns: *columns,
-                    elements: take(rest, elements.len())?.to_vec(),
-                },
+                LawArgument::Matrix { rows, columns, elements } => {
+                    Argument::Matrix { rows: *rows, columns: *columns, elements: take(rest, elements.len())?.to_vec() }
+                }
                 LawArgument::Distribution(law) => Argument::Distribution(Box::new(law.build(rest, checked)?)),
                 LawArgument::Distributions(laws) => {
                     Argument::Distributions(laws.iter().map(|law| law.build(rest, checked)).collect::<Option<_>>()?)

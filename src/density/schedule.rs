@@ -50,9 +50,8 @@ impl<'g> Schedule<'g> {
         let terms: Vec<Node> =
             if self.graph.op(root) == Op::Sum { self.graph.arguments(root).to_vec() } else { vec![root] };
         let uses = self.uses(&terms, outputs);
-        let (fused, rest): (Vec<Node>, Vec<Node>) = terms
-            .into_iter()
-            .partition(|t| matches!(self.graph.op(*t), Op::Density(_)) && uses[t.0 as usize] == 1);
+        let (fused, rest): (Vec<Node>, Vec<Node>) =
+            terms.into_iter().partition(|t| matches!(self.graph.op(*t), Op::Density(_)) && uses[t.0 as usize] == 1);
         self.compute(&uses, &fused);
         for (key, lanes) in self.groups(&fused) {
             let operands = self.operands(&lanes);

@@ -142,7 +142,9 @@ impl Compiled {
             Support::LowerBounded(lower) => Support::LowerBounded(bound(lower)?),
             Support::UpperBounded(upper) => Support::UpperBounded(bound(upper)?),
             Support::Interval(lower, upper) => Support::Interval(bound(lower)?, bound(upper)?),
-            Support::Integers { .. } | Support::Simplex(_) | Support::Vector(_) | Support::Ordered { .. } => return None,
+            Support::Integers { .. } | Support::Simplex(_) | Support::Vector(_) | Support::Ordered { .. } => {
+                return None;
+            }
         };
         let (lower, upper) = support.real_bounds()?;
         let z = if lower.is_some_and(|l| threshold <= l) {

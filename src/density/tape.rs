@@ -37,10 +37,24 @@ pub(super) type Segment = (u32, u32);
 
 #[derive(Debug)]
 pub(super) enum Step {
-    Elementwise { op: Op, operands: Operands, start: u32, lanes: u32 },
+    Elementwise {
+        op: Op,
+        operands: Operands,
+        start: u32,
+        lanes: u32,
+    },
     /// [`Op::Sum`] or [`Op::LogSumExp`] of the segments of each lane: up to `ends[lane]`.
-    Reduce { op: Op, segments: Vec<Segment>, ends: Vec<u32>, start: u32 },
-    Block { block: u32, inputs: Operand, start: u32 },
+    Reduce {
+        op: Op,
+        segments: Vec<Segment>,
+        ends: Vec<u32>,
+        start: u32,
+    },
+    Block {
+        block: u32,
+        inputs: Operand,
+        start: u32,
+    },
 }
 
 /// Densities that are added up as they are computed.

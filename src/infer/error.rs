@@ -46,6 +46,14 @@ pub enum InferError {
         /// The limit.
         limit: u64,
     },
+    /// Draws from the joint distribution of latents and data, against which inference is calibrated, are not to be had.
+    #[error("this program cannot be calibrated: {reason}")]
+    NoJoint {
+        /// Why.
+        reason: String,
+        /// The statement.
+        span: Span,
+    },
     /// No engine has this name.
     #[error("unknown method `{name}`")]
     UnknownMethod {
@@ -91,6 +99,9 @@ impl From<&InferError> for Diagnostic {
             InferError::TooManyExecutions { .. } => {
                 Self::error("E0704", message).help("`--method mh` samples them instead")
             }
+            InferError::NoJoint { span, .. } => Self::error("E0711", message)
+                .label(*span, "because of this")
+                .help("calibration draws everything from the program's own distributions; fix only what depends on nothing drawn"),
             InferError::UnknownMethod { name } => {
                 let names: Vec<&str> = Method::all().map(Method::name).collect();
                 match near_miss(name, names.iter().copied()) {

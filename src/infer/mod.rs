@@ -4,13 +4,16 @@
 //! Nothing here knows where proposals come from ([`Proposal`]).
 
 pub mod anchors;
+mod calibration;
 mod coordinates;
 mod diagnostics;
 mod engine;
 mod enumerate;
 mod error;
+mod geweke;
 mod givens;
 mod importance;
+mod joint;
 mod ladder;
 mod laplace;
 mod mh;
@@ -21,17 +24,24 @@ mod proposal;
 mod query;
 mod record;
 mod replay;
+mod scalars;
 mod stream;
 mod summary;
 mod target;
 mod trace;
+mod uniformity;
 
+pub use calibration::{
+    Answer, Calibration, CalibrationOptions, Coverage, DOUBTED, LOG_LIKELIHOOD, Quantity, REFUTED, Verdict, calibrate,
+    calibrate_with,
+};
 pub use coordinates::Coordinates;
 pub use diagnostics::{
     K_HAT_LIMIT, Psis, effective_sample_size, ess_bulk, ess_tail, k_hat_threshold, pareto_smooth, r_hat, weights_ess,
 };
 pub use engine::{ENGINES, Engine, InferOptions, Inferred, Method, Progress, Rung, Silent, VariableSummary};
 pub use error::InferError;
+pub use geweke::{Geweke, GewekeOptions, GewekeScalar, Step, geweke, geweke_with, update};
 pub use ladder::infer;
 pub use mh::{Kernel, MarkovChain};
 pub use nested::Engines;

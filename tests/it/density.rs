@@ -116,9 +116,8 @@ fn discrete_variables_are_summed_out() {
     assert_eq!(compiled.paths(), 6);
     let density = compiled.density().unwrap();
     let mut evaluator = density.on_tape();
-    let log_normal = |x: f64, m: f64, s: f64| {
-        -0.5 * ((x - m) / s).powi(2) - s.ln() - 0.5 * (2.0 * std::f64::consts::PI).ln()
-    };
+    let log_normal =
+        |x: f64, m: f64, s: f64| -0.5 * ((x - m) / s).powi(2) - s.ln() - 0.5 * (2.0 * std::f64::consts::PI).ln();
     for mu in [-3.0, 0.1, 2.5] {
         let mut sum = 0.0;
         for (k, p) in [(0.0, 0.2), (1.0, 0.5), (2.0, 0.3)] {

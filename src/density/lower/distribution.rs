@@ -26,7 +26,9 @@ impl<'p> Lowering<'_, 'p> {
                     match (&shape[..], &items[..]) {
                         ([], [x]) => LawArgument::Scalar(*x),
                         ([_], _) => LawArgument::Vector(items.to_vec()),
-                        ([rows, columns], _) => LawArgument::Matrix { rows: *rows, columns: *columns, elements: items.to_vec() },
+                        ([rows, columns], _) => {
+                            LawArgument::Matrix { rows: *rows, columns: *columns, elements: items.to_vec() }
+                        }
                         _ => return Err(NotCompiled::Unsupported("a parameter of higher rank")),
                     }
                 }

@@ -157,11 +157,9 @@ impl<'p> Lowering<'_, 'p> {
         let (right_base, right_shape, right) = right.parts(&mut self.context.graph)?;
         let base = match op {
             BinaryOp::Divide => Base::Real,
-            BinaryOp::Add
-            | BinaryOp::Subtract
-            | BinaryOp::Multiply
-            | BinaryOp::Power
-            | BinaryOp::Remainder => left_base.max(right_base),
+            BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Power | BinaryOp::Remainder => {
+                left_base.max(right_base)
+            }
             BinaryOp::Or
             | BinaryOp::And
             | BinaryOp::Equal
@@ -171,7 +169,8 @@ impl<'p> Lowering<'_, 'p> {
             | BinaryOp::Greater
             | BinaryOp::GreaterEqual => Base::Bool,
         };
-        let (shape, items) = self.zip((left_shape, &left), (right_shape, &right), |graph, a, b| graph.binary(op, a, b))?;
+        let (shape, items) =
+            self.zip((left_shape, &left), (right_shape, &right), |graph, a, b| graph.binary(op, a, b))?;
         self.whole(base, shape, items, masked)
     }
 
@@ -346,7 +345,9 @@ impl<'p> Lowering<'_, 'p> {
             }
             let inputs: Lowered<Vec<Node>> = arguments.iter().map(|a| self.scalar(a)).collect();
             let inputs = inputs?;
-            if arguments.iter().any(|a| matches!(a, Symbol::Known { value, .. } if value.data_type().is_none_or(|t| t.base != Base::Real))) {
+            if arguments.iter().any(
+                |a| matches!(a, Symbol::Known { value, .. } if value.data_type().is_none_or(|t| t.base != Base::Real)),
+            ) {
                 return Err(NotCompiled::Unsupported("a registered function of integers"));
             }
             return self.blocked(BlockKind::Host { function: host }, inputs, Vec::new());
@@ -373,7 +374,8 @@ impl<'p> Lowering<'_, 'p> {
         let masked = arguments.iter().any(Symbol::masked);
         let known: Option<Vec<Value>> = arguments.iter().map(known_value).collect();
         if let Some(values) = known {
-            let value = builtin.evaluate(&values).map_err(|_| if masked { NotCompiled::Impossible } else { IRREGULAR })?;
+            let value =
+                builtin.evaluate(&values).map_err(|_| if masked { NotCompiled::Impossible } else { IRREGULAR })?;
             return Ok(Symbol::Known { value, masked });
         }
         let mut parts = Vec::with_capacity(arguments.len());
@@ -418,9 +420,8 @@ impl<'p> Lowering<'_, 'p> {
             }
             [(a_base, a_shape, a), (b_base, b_shape, b)] if builtin.elementwise2().is_some() && all_real => {
                 let keeps = matches!(builtin, Builtin::Min | Builtin::Max) && a_base.max(b_base) == &Base::Int;
-                let (shape, items) = self.zip((a_shape.clone(), a), (b_shape.clone(), b), |graph, a, b| {
-                    graph.builtin(builtin, &[a, b])
-                })?;
+                let (shape, items) = self
+                    .zip((a_shape.clone(), a), (b_shape.clone(), b), |graph, a, b| graph.builtin(builtin, &[a, b]))?;
                 return self.whole(if keeps { Base::Int } else { Base::Real }, shape, items, true);
             }
             _ => {}

@@ -141,7 +141,14 @@ impl<'p> Lowering<'_, 'p> {
         (variable, all)
     }
 
-    fn store(&mut self, scope: &mut Scope, target: &Target, indices: Indices, symbol: Symbol, reported: bool) -> Lowered<()> {
+    fn store(
+        &mut self,
+        scope: &mut Scope,
+        target: &Target,
+        indices: Indices,
+        symbol: Symbol,
+        reported: bool,
+    ) -> Lowered<()> {
         if reported {
             match &*target.path {
                 [(name, _)] => scope.define(name, target.slot),
@@ -264,7 +271,9 @@ impl<'p> Lowering<'_, 'p> {
         name: &std::sync::Arc<str>,
         span: Span,
     ) -> Lowered<Symbol> {
-        let Type::Data(ty) = stmt.ty else { return Err(NotCompiled::Unsupported("a random variable that is not data")) };
+        let Type::Data(ty) = stmt.ty else {
+            return Err(NotCompiled::Unsupported("a random variable that is not data"));
+        };
         let Some(support) = law.support(&mut self.context.graph) else {
             return Err(NotCompiled::Unsupported("a support with bounds that depend on latents"));
         };
@@ -342,8 +351,7 @@ impl<'p> Lowering<'_, 'p> {
             self.context.opaque.insert(node, name.clone());
             return Ok(Symbol::node(base, node));
         }
-        let unbounded =
-            || NotCompiled::Unbounded { name: name.to_string(), span: latent.span };
+        let unbounded = || NotCompiled::Unbounded { name: name.to_string(), span: latent.span };
         if latent.ty != DataType::scalar(base) || latent.law.has_varying_size(&self.context.graph) {
             return Err(unbounded());
         }

@@ -130,8 +130,7 @@ impl State {
     fn log_evidence(&self, pieces: &[(f64, f64)]) -> f64 {
         let n = self.point.len() - self.first;
         let at = self.decoded - self.first;
-        let volume: f64 =
-            (at..n).map(|i| self.factor[i * n + i].ln() + 0.5 * (2.0 * std::f64::consts::PI).ln()).sum();
+        let volume: f64 = (at..n).map(|i| self.factor[i * n + i].ln() + 0.5 * (2.0 * std::f64::consts::PI).ln()).sum();
         let mut evidence = self.peak - self.half_square + volume;
         for (place, piece) in pieces.iter().enumerate().skip(self.decoded) {
             if piece.0 > f64::NEG_INFINITY || piece.1 < f64::INFINITY {
@@ -173,8 +172,10 @@ impl Mixture {
             let (scale, piece) = (anchor.log_scale.exp(), (anchor.lo, anchor.hi));
             if z >= piece.0 && z <= piece.1 {
                 let narrow = 1.0 - self.shares.heavy - own_share;
-                terms.push(log_weight + narrow.ln() + log_normal(z, anchor.location, scale)
-                    - log_interval(piece, anchor.location, scale));
+                terms.push(
+                    log_weight + narrow.ln() + log_normal(z, anchor.location, scale)
+                        - log_interval(piece, anchor.location, scale),
+                );
                 if self.shares.heavy > 0.0 {
                     terms.push(log_weight + self.shares.heavy.ln() + heavy_log_density(z, anchor));
                 }

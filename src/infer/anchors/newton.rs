@@ -234,9 +234,7 @@ pub fn maximise(derivatives: &mut Derivatives<'_>, start: &[f64], first: usize, 
             break;
         }
     }
-    if !derivatives.negative_hessian(&at, first, scales, &mut hessian)
-        || !covariance_factor(&hessian, n, &mut factor)
-    {
+    if !derivatives.negative_hessian(&at, first, scales, &mut hessian) || !covariance_factor(&hessian, n, &mut factor) {
         return None;
     }
     newton_step(&factor, n, &gradient, &mut step);
@@ -246,12 +244,7 @@ pub fn maximise(derivatives: &mut Derivatives<'_>, start: &[f64], first: usize, 
 
 /// One Newton step along the coordinates from `first` on, with the curvature where it started. `None` where there is no
 /// positive curvature, or the step does not improve.
-pub(super) fn one_step(
-    derivatives: &mut Derivatives<'_>,
-    start: &[f64],
-    first: usize,
-    scales: &[f64],
-) -> Option<Mode> {
+pub(super) fn one_step(derivatives: &mut Derivatives<'_>, start: &[f64], first: usize, scales: &[f64]) -> Option<Mode> {
     let n = start.len() - first;
     let (mut gradient, mut step) = (vec![0.0; n], vec![0.0; n]);
     let (mut hessian, mut factor) = (vec![0.0; n * n], vec![0.0; n * n]);

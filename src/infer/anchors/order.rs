@@ -36,7 +36,8 @@ pub(super) fn decoding_order(structures: &[PathStructure]) -> Vec<Element> {
             match merged.iter().position(|(key, _)| *key == latent.key) {
                 Some(found) => at = at.max(found + 1),
                 None => {
-                    let element = |coordinate| Element { key: latent.key.clone(), name: latent.name.clone(), coordinate };
+                    let element =
+                        |coordinate| Element { key: latent.key.clone(), name: latent.name.clone(), coordinate };
                     let elements = if latent.coordinates.is_empty() {
                         vec![element(None)]
                     } else {
