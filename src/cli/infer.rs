@@ -59,7 +59,8 @@ impl Progress for Bar {
     fn start(&mut self, stage: &str, total: u64) {
         self.clear();
         let bar = if total == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(total) };
-        let template = if total == 0 { "{prefix} {spinner} {pos}" } else { "{prefix} {bar:30} {pos}/{len} {eta} left" };
+        let template =
+            if total == 0 { "{prefix} {spinner} {pos}" } else { "{prefix} {bar:30} {pos}/{len} {eta} left  {msg}" };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
@@ -71,6 +72,12 @@ impl Progress for Bar {
     fn advance(&mut self, steps: u64) {
         if let Some(bar) = &self.bar {
             bar.inc(steps);
+        }
+    }
+
+    fn remark(&mut self, remark: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(remark.to_owned());
         }
     }
 }

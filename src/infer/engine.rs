@@ -106,6 +106,8 @@ pub trait Progress: Send {
     fn start(&mut self, stage: &str, total: u64);
     /// So many more steps of it are done.
     fn advance(&mut self, steps: u64);
+    /// How it is going, in a few words.
+    fn remark(&mut self, _remark: &str) {}
 }
 
 /// Tells nobody.

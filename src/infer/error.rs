@@ -46,6 +46,14 @@ pub enum InferError {
         /// The limit.
         limit: u64,
     },
+    /// A sampler cannot start, or cannot go on.
+    #[error("`{engine}` failed: {reason}")]
+    SamplerFailed {
+        /// The engine.
+        engine: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// No engine has this name.
     #[error("unknown method `{name}`")]
     UnknownMethod {
@@ -99,6 +107,7 @@ impl From<&InferError> for Diagnostic {
                 }
             }
             InferError::InvalidOption { .. } => Self::error("E0706", message),
+            InferError::SamplerFailed { .. } => Self::error("E0707", message).help("another `--method` may do better"),
         }
     }
 }

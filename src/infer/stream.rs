@@ -15,6 +15,8 @@ pub enum StreamPurpose {
     Chain,
     /// Calibration runs.
     Calibration,
+    /// Where gradient engines start; the index is the chain.
+    Start,
 }
 
 /// The stream `index` of `purpose` under `seed`: a function of the three alone (SplitMix64 mixes them into a state).
@@ -23,6 +25,7 @@ pub fn stream(seed: u64, purpose: StreamPurpose, index: u64) -> Stream {
         StreamPurpose::Draws => 1_u64,
         StreamPurpose::Chain => 2,
         StreamPurpose::Calibration => 3,
+        StreamPurpose::Start => 4,
     };
     let mut state = split_mix(seed);
     state = split_mix(state ^ purpose);

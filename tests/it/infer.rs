@@ -1,6 +1,8 @@
 //! Engines against exact posteriors, diagnostics against reference values, and kernels against the prior (Geweke).
 
 mod conjugate;
+mod densities;
 mod diagnostics;
 mod geweke;
+mod nuts;
 mod semantics;
