@@ -3,6 +3,7 @@
 //! [`infer`] answers a [`Target`]. Each engine is a handler of the runtime, in a file of its own, with a row in [`ENGINES`].
 //! Nothing here knows where proposals come from ([`Proposal`]).
 
+mod advi;
 mod diagnostics;
 mod engine;
 mod enumerate;
@@ -21,6 +22,7 @@ mod summary;
 mod target;
 mod trace;
 
+pub use advi::{AdviFit, AdviSettings, NormalApproximation, NormalFamily, NormalScale, WeightedDraws, fit_advi, weigh};
 pub use diagnostics::{
     K_HAT_LIMIT, Psis, effective_sample_size, ess_bulk, ess_tail, k_hat_threshold, pareto_smooth, r_hat, weights_ess,
 };

@@ -17,6 +17,8 @@ pub enum StreamPurpose {
     Calibration,
     /// Where gradient engines start; the index is the chain.
     Start,
+    /// Stochastic optimisation.
+    Fit,
 }
 
 /// The stream `index` of `purpose` under `seed`: a function of the three alone (SplitMix64 mixes them into a state).
@@ -26,6 +28,7 @@ pub fn stream(seed: u64, purpose: StreamPurpose, index: u64) -> Stream {
         StreamPurpose::Chain => 2,
         StreamPurpose::Calibration => 3,
         StreamPurpose::Start => 4,
+        StreamPurpose::Fit => 5,
     };
     let mut state = split_mix(seed);
     state = split_mix(state ^ purpose);

@@ -1,5 +1,6 @@
 //! Engines against exact posteriors, diagnostics against reference values, and kernels against the prior (Geweke).
 
+mod advi;
 mod conjugate;
 mod densities;
 mod diagnostics;
