@@ -6,6 +6,15 @@ use crate::infer::{InferOptions, Inferred, Progress, Silent, Target};
 use crate::span::SourceMap;
 
 impl Model {
+    /// The model with what is known of it: what engines work on.
+    ///
+    /// # Errors
+    /// Where the data do not fit.
+    pub fn target(&self, data: &Data) -> Result<Target, Error> {
+        let (bound, _) = self.bind(data)?;
+        Ok(Target { runtime: self.runtime().clone(), model: self.id(), conditions: bound.conditions })
+    }
+
     /// The posterior of what is not known, given what is.
     ///
     /// # Errors

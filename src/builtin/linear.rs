@@ -9,7 +9,7 @@ use crate::value::{Base, Elements, Value};
 type Evaluated = Result<Value, EvaluationError>;
 
 /// The `index`-th argument as a matrix; a vector is one column.
-fn matrix(arguments: &Arguments, index: usize) -> Result<DMatrix<f64>, EvaluationError> {
+pub(super) fn matrix(arguments: &Arguments, index: usize) -> Result<DMatrix<f64>, EvaluationError> {
     let array = arguments.array(index)?;
     let rows = array.len();
     let columns = array.shape().get(1).copied().unwrap_or(1);

@@ -112,10 +112,12 @@ pub(super) fn log_sum_exp(x: f64, y: f64) -> f64 {
 /// Where erfc is read off the continued fraction. Below, 1 − erf x loses at most two digits and a half.
 const ERFC_TAIL: f64 = 2.0;
 
-/// e^(−x²), with the rounding error of the square made good.
-fn exp_minus_square(x: f64) -> f64 {
+/// e^(−factor x²), with the rounding error of the square made good; `factor` is a power of 2.
+pub(super) fn exp_minus(factor: f64, x: f64) -> f64 {
     let square = x * x;
-    (-square).exp() * (-x.mul_add(x, -square)).exp()
+    let value = (-factor * square).exp();
+    // Where the square overflows, its error does not exist.
+    if value == 0.0 { value } else { value * (-factor * x.mul_add(x, -square)).exp() }
 }
 
 /// Abramowitz & Stegun 7.1.6, whose terms have one sign, and from 2 on the complement. (statrs has no more than eleven
@@ -130,7 +132,7 @@ pub(super) fn erf(x: f64) -> f64 {
         term *= 2.0 * x * x / k;
         sum += term;
     }
-    FRAC_2_SQRT_PI * exp_minus_square(x) * sum
+    FRAC_2_SQRT_PI * exp_minus(1.0, x) * sum
 }
 
 pub(super) fn erfc(x: f64) -> f64 {
@@ -145,7 +147,7 @@ fn erfc_tail(x: f64) -> f64 {
     }
     let n_terms = (20.0 + 400.0 / (x * x)) as u32;
     let fraction = (1..=n_terms).rev().fold(x, |below, k| x + 0.5 * f64::from(k) / below);
-    0.5 * FRAC_2_SQRT_PI * exp_minus_square(x) / fraction
+    0.5 * FRAC_2_SQRT_PI * exp_minus(1.0, x) / fraction
 }
 
 /// The standard normal distribution function, accurate in the lower tail.
@@ -198,7 +200,7 @@ fn log_gamma_near_one(x: f64) -> f64 {
 }
 
 /// sin πx, exact at the integers.
-fn sin_pi(x: f64) -> f64 {
+pub(super) fn sin_pi(x: f64) -> f64 {
     let r = x % 2.0;
     let (r, flip) = if r.abs() > 1.0 { (r - r.signum(), -1.0) } else { (r, 1.0) };
     let r = if r.abs() > 0.5 { r.signum() - r } else { r };

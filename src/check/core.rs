@@ -442,6 +442,22 @@ pub struct Infer {
     pub options: Vec<(Arc<str>, Expr)>,
 }
 
+impl Block {
+    /// Whether it contains a `return`.
+    pub fn returns(&self) -> bool {
+        self.statements.iter().any(|stmt| match &stmt.kind {
+            StmtKind::Return(_) => true,
+            StmtKind::If { then, otherwise, .. } => then.returns() || otherwise.returns(),
+            StmtKind::For { body, .. } => body.returns(),
+            StmtKind::Random(_)
+            | StmtKind::Let(_)
+            | StmtKind::Factor(_)
+            | StmtKind::Print(_)
+            | StmtKind::Evaluate(_) => false,
+        })
+    }
+}
+
 impl Program {
     /// The model called `name`.
     pub fn model_named(&self, name: &str) -> Option<ModelId> {

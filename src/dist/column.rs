@@ -3,7 +3,7 @@
 
 use rand::Rng;
 
-use super::{Constraint, DistributionError, Family, ParameterKind};
+use super::{Constraint, DistributionError, Family, ParameterKind, Scalar};
 
 /// The values of one parameter over the lanes of a column.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,23 @@ impl<'a> ScalarForm<'_, 'a> {
 }
 
 impl Family {
+    /// The log density at `x` of the member with these scalar parameters: −∞ outside the support, and where a parameter is
+    /// invalid. NaN for families without [`Family::has_scalar_form`].
+    #[inline]
+    pub fn scalar_log_density<S: Scalar>(self, parameters: &[S], x: S) -> S {
+        for (parameter, given) in self.info().parameters.iter().zip(parameters) {
+            let value = given.value();
+            let other = parameter.constraint.relates_to().and_then(|i| parameters.get(i)).map(|s| s.value());
+            let int = parameter.kind == ParameterKind::Int;
+            if !acceptable(parameter.constraint, int, value)
+                || other.is_some_and(|other| !related(parameter.constraint, value, other))
+            {
+                return S::constant(f64::NEG_INFINITY);
+            }
+        }
+        self.dispatch_scalar_log_density(parameters, x)
+    }
+
     /// Draws one value a lane into `out`; integers are written as doubles. `parameters` are in order. Only for families
     /// with [`Family::has_scalar_form`]; for any other the first lane is refused.
     ///

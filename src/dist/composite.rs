@@ -50,6 +50,11 @@ pub(super) fn log_density<F: Composite, S: Scalar>(_: F, arguments: &[Argument<S
     F::log_density(arguments, x)
 }
 
+/// There is no scalar form: callers have asked [`Family::has_scalar_form`].
+pub(super) fn scalar_log_density<F: Composite, S: Scalar>(_: F, _: &[S], _: S) -> S {
+    S::constant(f64::NAN)
+}
+
 pub(super) fn log_cdf<F: Composite, S: Scalar>(_: F, arguments: &[Argument<S>], x: S) -> Option<S> {
     F::log_cdf(arguments, x)
 }

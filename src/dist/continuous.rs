@@ -41,6 +41,13 @@ pub(super) fn log_density<F: Continuous<N>, const N: usize, S: Scalar>(
     if F::support(p).contains(x.value()) { F::log_density(p, x) } else { S::constant(f64::NEG_INFINITY) }
 }
 
+/// The log density at `x` of a member whose parameters are valid.
+#[inline]
+pub(super) fn scalar_log_density<F: Continuous<N>, const N: usize, S: Scalar>(_: F, parameters: &[S], x: S) -> S {
+    let Ok(p) = <[S; N]>::try_from(parameters) else { return S::constant(f64::NAN) };
+    if F::support(p).contains(x.value()) { F::log_density(p, x) } else { S::constant(f64::NEG_INFINITY) }
+}
+
 pub(super) fn log_cdf<F: Continuous<N>, const N: usize, S: Scalar>(_: F, arguments: &[Argument<S>], x: S) -> Option<S> {
     let p = scalars(arguments);
     Some(match side(&F::support(p), x) {

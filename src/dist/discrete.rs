@@ -45,6 +45,17 @@ pub(super) fn log_density<F: Discrete<N>, const N: usize, S: Scalar>(
     }
 }
 
+/// The log density at `x` of a member whose parameters are valid.
+#[inline]
+pub(super) fn scalar_log_density<F: Discrete<N>, const N: usize, S: Scalar>(_: F, parameters: &[S], x: S) -> S {
+    let Ok(p) = <[S; N]>::try_from(parameters) else { return S::constant(f64::NAN) };
+    let (lower, upper) = F::bounds(p.map(S::value));
+    match Point::Scalar(x).as_int() {
+        Some(k) if k >= lower && upper.is_none_or(|u| k <= u) => F::log_density(p, k),
+        Some(_) | None => S::constant(f64::NEG_INFINITY),
+    }
+}
+
 pub(super) fn log_cdf<F: Discrete<N>, const N: usize, S: Scalar>(_: F, arguments: &[Argument<S>], x: S) -> Option<S> {
     let p = scalars(arguments);
     let (lower, upper) = F::bounds(p.map(S::value));

@@ -21,6 +21,7 @@ mod continuous;
 mod discrete;
 mod error;
 mod families;
+mod gradient;
 mod incomplete;
 mod info;
 mod interval;
@@ -35,9 +36,13 @@ pub use argument::{Argument, Point};
 pub use column::Column;
 pub use error::{DistributionError, Improper};
 pub use families::Family;
+pub use gradient::Gradient;
 pub use info::{Constraint, FamilyInfo, Parameter, ParameterKind, ValueKind};
 pub use scalar::{Dual, Scalar, log_sum_exp};
+pub(crate) use special::{stirling_error_derivative, trigamma};
 pub use support::Support;
+
+pub(crate) use scalar::scalar_arithmetic;
 
 use std::fmt;
 use std::ops::Range;
@@ -64,6 +69,11 @@ impl<S: Scalar> Distribution<S> {
         let arguments: SmallVec<[Argument<S>; 3]> = arguments.into_iter().collect();
         validate::arguments(family, &arguments)?;
         Ok(Self { family, arguments })
+    }
+
+    /// A distribution whose arguments nobody checks: only its support may be asked for.
+    pub(crate) fn assume_valid(family: Family, arguments: impl IntoIterator<Item = Argument<S>>) -> Self {
+        Self { family, arguments: arguments.into_iter().collect() }
     }
 
     /// Its family.

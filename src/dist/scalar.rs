@@ -9,6 +9,65 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::special;
 
+/// Comparisons and arithmetic of a [`Scalar`] that has a field `value`, from its [`Scalar::combine`].
+macro_rules! scalar_arithmetic {
+    ({$($generics:tt)*} $type:ty) => {
+        impl<$($generics)*> PartialEq for $type {
+            fn eq(&self, other: &Self) -> bool {
+                self.value == other.value
+            }
+        }
+
+        impl<$($generics)*> PartialOrd for $type {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                self.value.partial_cmp(&other.value)
+            }
+        }
+
+        scalar_arithmetic!(operator {$($generics)*} $type, Add add, |a, b| a + b, |_a, _b, _y| [1.0, 1.0]);
+        scalar_arithmetic!(operator {$($generics)*} $type, Sub sub, |a, b| a - b, |_a, _b, _y| [1.0, -1.0]);
+        scalar_arithmetic!(operator {$($generics)*} $type, Mul mul, |a, b| a * b, |a, b, _y| [b, a]);
+        scalar_arithmetic!(operator {$($generics)*} $type, Div div, |a, b| a / b, |_a, b, y| [1.0 / b, -y / b]);
+
+        impl<$($generics)*> std::ops::Neg for $type {
+            type Output = Self;
+            #[inline]
+            fn neg(self) -> Self {
+                Self::combine(-self.value, [self], || [-1.0])
+            }
+        }
+    };
+    (operator {$($generics:tt)*} $type:ty, $trait:ident $method:ident, $value:expr, $partials:expr) => {
+        impl<$($generics)*> std::ops::$trait for $type {
+            type Output = Self;
+            #[inline]
+            fn $method(self, other: Self) -> Self {
+                let value: fn(f64, f64) -> f64 = $value;
+                let partials: fn(f64, f64, f64) -> [f64; 2] = $partials;
+                let (a, b) = (self.value, other.value);
+                let y = value(a, b);
+                Self::combine(y, [self, other], || partials(a, b, y))
+            }
+        }
+
+        impl<$($generics)*> std::ops::$trait<f64> for $type {
+            type Output = Self;
+            #[inline]
+            fn $method(self, other: f64) -> Self {
+                let value: fn(f64, f64) -> f64 = $value;
+                let partials: fn(f64, f64, f64) -> [f64; 2] = $partials;
+                let a = self.value;
+                let y = value(a, other);
+                Self::combine(y, [self], || {
+                    let [first, _] = partials(a, other, y);
+                    [first]
+                })
+            }
+        }
+    };
+}
+pub(crate) use scalar_arithmetic;
+
 /// A real number, possibly with derivatives.
 ///
 /// `max`, `min`, `abs` and comparisons look at the value; at a kink the derivative is that of one side (0 for `abs` at 0).
@@ -357,78 +416,4 @@ impl Scalar for Dual {
     }
 }
 
-impl PartialEq for Dual {
-    fn eq(&self, other: &Self) -> bool {
-        self.value == other.value
-    }
-}
-
-impl PartialOrd for Dual {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        self.value.partial_cmp(&other.value)
-    }
-}
-
-impl Add for Dual {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        Self::combine(self.value + other.value, [self, other], || [1.0, 1.0])
-    }
-}
-
-impl Sub for Dual {
-    type Output = Self;
-    fn sub(self, other: Self) -> Self {
-        Self::combine(self.value - other.value, [self, other], || [1.0, -1.0])
-    }
-}
-
-impl Mul for Dual {
-    type Output = Self;
-    fn mul(self, other: Self) -> Self {
-        Self::combine(self.value * other.value, [self, other], || [other.value, self.value])
-    }
-}
-
-impl Div for Dual {
-    type Output = Self;
-    fn div(self, other: Self) -> Self {
-        let ratio = self.value / other.value;
-        Self::combine(ratio, [self, other], || [1.0 / other.value, -ratio / other.value])
-    }
-}
-
-impl Add<f64> for Dual {
-    type Output = Self;
-    fn add(self, other: f64) -> Self {
-        Self::combine(self.value + other, [self], || [1.0])
-    }
-}
-
-impl Sub<f64> for Dual {
-    type Output = Self;
-    fn sub(self, other: f64) -> Self {
-        Self::combine(self.value - other, [self], || [1.0])
-    }
-}
-
-impl Mul<f64> for Dual {
-    type Output = Self;
-    fn mul(self, other: f64) -> Self {
-        Self::combine(self.value * other, [self], || [other])
-    }
-}
-
-impl Div<f64> for Dual {
-    type Output = Self;
-    fn div(self, other: f64) -> Self {
-        Self::combine(self.value / other, [self], || [1.0 / other])
-    }
-}
-
-impl Neg for Dual {
-    type Output = Self;
-    fn neg(self) -> Self {
-        Self::combine(-self.value, [self], || [-1.0])
-    }
-}
+scalar_arithmetic!({} Dual);

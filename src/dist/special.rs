@@ -36,7 +36,7 @@ pub(super) fn stirling_error(x: f64) -> f64 {
     }
 }
 
-pub(super) fn stirling_error_derivative(x: f64) -> f64 {
+pub(crate) fn stirling_error_derivative(x: f64) -> f64 {
     if x >= STIRLING_FROM {
         let square = 1.0 / (x * x);
         let terms = STIRLING.iter().enumerate().rev();
@@ -55,7 +55,7 @@ pub(super) fn digamma(mut x: f64) -> f64 {
     shift + x.ln() - 0.5 / x + stirling_error_derivative(x)
 }
 
-pub(super) fn trigamma(mut x: f64) -> f64 {
+pub(crate) fn trigamma(mut x: f64) -> f64 {
     let mut shift = 0.0;
     while x < STIRLING_FROM {
         shift += 1.0 / (x * x);

@@ -4,6 +4,7 @@
 //! Nothing here knows where proposals come from ([`Proposal`]).
 
 mod advi;
+mod coordinates;
 mod diagnostics;
 mod engine;
 mod enumerate;
@@ -23,6 +24,7 @@ mod target;
 mod trace;
 
 pub use advi::{AdviFit, AdviSettings, NormalApproximation, NormalFamily, NormalScale, WeightedDraws, fit_advi, weigh};
+pub use coordinates::Coordinates;
 pub use diagnostics::{
     K_HAT_LIMIT, Psis, effective_sample_size, ess_bulk, ess_tail, k_hat_threshold, pareto_smooth, r_hat, weights_ess,
 };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::check::core::ModelId;
+use crate::density::{CompileError, CompileOptions, Compiled, compile};
 use crate::runtime::{Conditions, Machine, Purpose, Runtime};
 
 /// A posterior that is asked for. Cheap to clone but for the conditions.
@@ -22,7 +23,8 @@ impl Target {
         &self.runtime.program.model(self.model).name
     }
 
-    pub(super) fn borrow(&self) -> TargetRef<'_> {
+    /// The same, borrowed.
+    pub fn borrow(&self) -> TargetRef<'_> {
         TargetRef { runtime: &self.runtime, model: self.model, conditions: &self.conditions }
     }
 }
@@ -42,5 +44,13 @@ impl<'a> TargetRef<'a> {
     /// A machine whose executions hold everything known.
     pub fn machine(&self) -> Machine<'a> {
         Machine::new(self.runtime, self.model, self.conditions, Purpose::Infer)
+    }
+
+    /// Its compiled density.
+    ///
+    /// # Errors
+    /// Why it can only be interpreted.
+    pub fn compile(&self, options: CompileOptions) -> Result<Compiled, CompileError> {
+        compile(self.runtime, self.model, self.conditions, options)
     }
 }

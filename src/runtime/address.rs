@@ -120,6 +120,21 @@ impl Addresses {
         &self.variables[variable.0 as usize].name
     }
 
+    /// An element of a variable as written in the language.
+    pub fn display_parts(&self, variable: VariableId, indices: &[i64]) -> String {
+        let mut text = String::new();
+        let mut rest = indices.iter();
+        for (i, (name, subscripts)) in self.variables[variable.0 as usize].segments.iter().enumerate() {
+            text.push_str(if i > 0 { "." } else { "" });
+            text.push_str(name);
+            if *subscripts > 0 {
+                let here: Vec<String> = rest.by_ref().take(*subscripts).map(ToString::to_string).collect();
+                text.push_str(&format!("[{}]", here.join(",")));
+            }
+        }
+        text
+    }
+
     /// The address as written in the language: `s[0].theta[2]`.
     pub fn display(&self, address: AddressId) -> DisplayAddress<'_> {
         DisplayAddress { addresses: self, address }
@@ -135,16 +150,9 @@ pub struct DisplayAddress<'a> {
 
 impl fmt::Display for DisplayAddress<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((variable, indices)) = self.addresses.parts(self.address) else { return f.write_str("?") };
-        let Some(entry) = self.addresses.variables.get(variable.0 as usize) else { return f.write_str("?") };
-        let mut rest = indices.iter();
-        for (i, (name, subscripts)) in entry.segments.iter().enumerate() {
-            write!(f, "{}{name}", if i > 0 { "." } else { "" })?;
-            if *subscripts > 0 {
-                let here: Vec<String> = rest.by_ref().take(*subscripts).map(ToString::to_string).collect();
-                write!(f, "[{}]", here.join(","))?;
-            }
+        match self.addresses.parts(self.address) {
+            Some((variable, indices)) => f.write_str(&self.addresses.display_parts(variable, indices)),
+            None => f.write_str("?"),
         }
-        Ok(())
     }
 }

@@ -242,7 +242,7 @@ impl<'p> Execution<'p, '_> {
                     return Ok(returned);
                 }
                 // Had the other side returned, the rest would not be reached.
-                self.control = outer || (depends && (returns(then) || returns(otherwise)));
+                self.control = outer || (depends && (then.returns() || otherwise.returns()));
             }
             StmtKind::For { plate: _, index, lower, upper, body } => {
                 let (lower, upper) = self.bounds(frame, lower, upper)?;
@@ -557,16 +557,4 @@ fn agree(computed: &Value, supplied: &Value) -> bool {
     computed.shape() == supplied.shape()
         && a.len() == b.len()
         && a.iter().zip(&b).all(|(a, b)| a == b || (a - b).abs() <= DETERMINISTIC_TOLERANCE * a.abs().max(b.abs()))
-}
-
-/// Whether a block contains a `return`.
-fn returns(block: &Block) -> bool {
-    block.statements.iter().any(|stmt| match &stmt.kind {
-        StmtKind::Return(_) => true,
-        StmtKind::If { then, otherwise, .. } => returns(then) || returns(otherwise),
-        StmtKind::For { body, .. } => returns(body),
-        StmtKind::Random(_) | StmtKind::Let(_) | StmtKind::Factor(_) | StmtKind::Print(_) | StmtKind::Evaluate(_) => {
-            false
-        }
-    })
 }

@@ -1,6 +1,7 @@
 """Writes builtin.csv: values of the scalar built-in functions, rounded from 400 digits (needs mpmath).
 
-Each line is name,argument[,argument],value. Arguments are exact doubles.
+Each line is name,argument[,argument],value. Arguments are exact doubles. builtin_derivative.csv has name,argument,derivative
+or name,argument,argument,derivative,derivative: central differences whose step is 60 digits below the argument.
 """
 
 from mpmath import mp, mpf
@@ -52,10 +53,22 @@ two = {
     "lchoose": (lambda n, k: m.loggamma(n + 1) - m.loggamma(k + 1) - m.loggamma(n - k + 1),
                 [(mpf(a), mpf(b)) for a, b in ((5.0, 2.0), (100.0, 50.0), (1e9, 3.0), (7.5, 2.25), (60.0, 59.0), (1e9, 999999998.0))]),
 }
-with open("builtin.csv", "w") as out:
+# A difference over a jump says nothing: these have derivative 0, at whole numbers by convention.
+flat = ("sign", "floor", "ceil", "round", "trunc")
+
+def slope(f, x):
+    h = abs(x) * mpf(10) ** -60
+    return (f(x + h) - f(x - h)) / (2 * h)
+
+with open("builtin.csv", "w") as values, open("builtin_derivative.csv", "w") as derivatives:
     for name, (f, points) in one.items():
         for x in points:
-            out.write(f"{name},{float(x)!r},{float(f(x))!r}\n")
+            values.write(f"{name},{float(x)!r},{float(f(x))!r}\n")
+            derivatives.write(f"{name},{float(x)!r},{0.0 if name in flat else float(slope(f, x))!r}\n")
     for name, (f, points) in two.items():
         for x, y in points:
-            out.write(f"{name},{float(x)!r},{float(y)!r},{float(f(x, y))!r}\n")
+            values.write(f"{name},{float(x)!r},{float(y)!r},{float(f(x, y))!r}\n")
+            # One step along the axis that is 0 is absolute.
+            of_x = slope(lambda d: f(x - 1 + d, y), mpf(1))
+            of_y = slope(lambda d: f(x, y - 1 + d), mpf(1))
+            derivatives.write(f"{name},{float(x)!r},{float(y)!r},{float(of_x)!r},{float(of_y)!r}\n")

@@ -1,5 +1,6 @@
 //! The table of built-in functions.
 
+mod derivatives;
 mod operator;
 
 use std::collections::HashSet;

@@ -5,6 +5,7 @@ mod architecture;
 mod builtin;
 mod check;
 mod data;
+mod density;
 mod dist;
 mod infer;
 mod oracle;

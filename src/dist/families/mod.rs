@@ -59,6 +59,11 @@ macro_rules! families {
                 match self { $(Self::$variant => $kind::log_density($module::$variant, arguments, x),)* }
             }
 
+            #[inline]
+            pub(super) fn dispatch_scalar_log_density<S: Scalar>(self, parameters: &[S], x: S) -> S {
+                match self { $(Self::$variant => $kind::scalar_log_density($module::$variant, parameters, x),)* }
+            }
+
             pub(super) fn dispatch_log_cdf<S: Scalar>(self, arguments: &[Argument<S>], x: S) -> Option<S> {
                 match self { $(Self::$variant => $kind::log_cdf($module::$variant, arguments, x),)* }
             }
