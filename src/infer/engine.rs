@@ -179,6 +179,10 @@ pub struct VariableSummary {
     pub r_hat: Option<f64>,
     /// Monte Carlo standard error of the mean; 0 for an exact answer.
     pub mcse: f64,
+    /// Monte Carlo standard error of the standard deviation, for Markov chains.
+    pub mcse_sd: Option<f64>,
+    /// Monte Carlo standard errors of the 5 %, 50 % and 95 % quantiles, for Markov chains.
+    pub mcse_quantiles: Option<[f64; 3]>,
     /// For bool and int with at most 20 values: each with its probability.
     pub probabilities: Option<Vec<(String, f64)>>,
     /// The share of the posterior in which the variable exists, where that is not all of it; the rest of the summary is

@@ -44,7 +44,7 @@ const ACCEPT_ONE: f64 = 0.44;
 const ACCEPT_MANY: f64 = 0.234;
 
 /// R̂ up to which chains count as mixed.
-const R_HAT_LIMIT: f64 = 1.01;
+pub(super) const R_HAT_LIMIT: f64 = 1.01;
 
 /// Which proposals an update may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]

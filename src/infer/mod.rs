@@ -4,6 +4,7 @@
 //! Nothing here knows where proposals come from ([`Proposal`]).
 
 mod advi;
+mod certificate;
 mod coordinates;
 mod diagnostics;
 mod engine;
@@ -24,9 +25,11 @@ mod target;
 mod trace;
 
 pub use advi::{AdviFit, AdviSettings, NormalApproximation, NormalFamily, NormalScale, WeightedDraws, fit_advi, weigh};
+pub use certificate::{E_BFMI_LIMIT, NutsCertificate, certify_nuts};
 pub use coordinates::Coordinates;
 pub use diagnostics::{
-    K_HAT_LIMIT, Psis, effective_sample_size, ess_bulk, ess_tail, k_hat_threshold, pareto_smooth, r_hat, weights_ess,
+    K_HAT_LIMIT, Psis, e_bfmi, effective_sample_size, ess_bulk, ess_quantile, ess_tail, k_hat_threshold, mcse_mean,
+    mcse_quantile, mcse_sd, pareto_smooth, r_hat, weights_ess,
 };
 pub use engine::{ENGINES, Engine, InferOptions, Inferred, Method, Progress, Rung, Silent, VariableSummary};
 pub use error::InferError;

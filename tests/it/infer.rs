@@ -1,6 +1,7 @@
 //! Engines against exact posteriors, diagnostics against reference values, and kernels against the prior (Geweke).
 
 mod advi;
+mod certificate;
 mod conjugate;
 mod densities;
 mod diagnostics;
