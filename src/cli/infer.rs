@@ -1,14 +1,22 @@
-//! `unmask infer`: the posterior of a model, as a table or as JSON.
+//! `unmask infer`: the posterior of a model, as a table or as JSON, and its draws.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::console::{Failure, Status, output, plain, tell, write_file};
+use super::console::{Failure, Status, output, plain, tell, write_file, write_folder};
+use super::draws::Draws;
+use super::stan_csv::stan_csv;
+use super::zarr::{self, Observed};
 use super::{InferArgs, json, report};
+use crate::api::{Data, Model, VariableInfo};
+use crate::check::core::VariableKind;
 use crate::diagnostic::Diagnostic;
 use crate::infer::{InferOptions, Method, Progress, Silent};
+use crate::runtime::Supplied;
+use crate::syntax::ast::Role;
 
 pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
     let method = Method::named(&arguments.method).map_err(|error| plain("E0705", Diagnostic::from(&error).message))?;
@@ -31,15 +39,57 @@ pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
     let (inferred, sources) = answer?;
     tell(&inferred.warnings, &sources);
     let text = if arguments.json { json::json(&inferred) } else { report::table(&inferred, arguments.all) };
-    match &arguments.output {
-        Some(path) => write_file(path, |to| Ok(to.write_all(text.as_bytes())?))?,
-        None => {
-            let mut out = output();
-            out.write_all(text.as_bytes())?;
-            out.flush()?;
+    let mut reported = false;
+    for path in &arguments.output {
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("csv") => write_stan_csv(path, &Draws::new(&inferred))?,
+            Some("zarr") => {
+                let observed = observed(&model, &data)?;
+                write_folder(path, ".zgroup", &zarr::store(&Draws::new(&inferred), &observed))?;
+            }
+            Some(_) | None => {
+                write_file(path, |to| Ok(to.write_all(text.as_bytes())?))?;
+                reported = true;
+            }
         }
     }
+    if !reported {
+        let mut out = output();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+    }
     Ok(if inferred.certified { Status::Fine } else { Status::NotCertified })
+}
+
+/// One file a chain: `fit_1.csv`, `fit_2.csv`, ... for `fit.csv`, as CmdStan names them; the name itself for one chain.
+fn write_stan_csv(path: &Path, draws: &Draws<'_>) -> Result<(), Failure> {
+    for chain in 0..draws.chains.len() {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let own = if draws.chains.len() == 1 {
+            path.to_path_buf()
+        } else {
+            path.with_file_name(format!("{stem}_{}.csv", chain + 1))
+        };
+        write_file(&own, |to| Ok(to.write_all(stan_csv(draws, chain).as_bytes())?))?;
+    }
+    Ok(())
+}
+
+/// The observations that the data name as a whole.
+fn observed(model: &Model, data: &Data) -> Result<Vec<Observed>, Failure> {
+    let conditions = model.target(data)?.conditions;
+    let is_observed = |v: &VariableInfo| match v.kind {
+        VariableKind::Random(Role::Observe) | VariableKind::Condition => true,
+        VariableKind::Random(Role::Given | Role::Sample)
+        | VariableKind::Parameter
+        | VariableKind::Deterministic
+        | VariableKind::Submodel(_) => false,
+    };
+    let value = |v: VariableInfo| match conditions.get(&v.name) {
+        Some(Supplied::Value(value)) => Some(Observed { name: v.name.to_string(), value: value.clone() }),
+        Some(Supplied::Partial { .. } | Supplied::Masked) | None => None,
+    };
+    Ok(model.variables().into_iter().filter(is_observed).filter_map(value).collect())
 }
 
 /// A bar for each stage.

@@ -2,12 +2,15 @@
 
 mod console;
 mod doc;
+mod draws;
 mod format;
 mod infer;
 mod json;
 mod render;
 mod report;
 mod simulate;
+mod stan_csv;
+mod zarr;
 
 pub use render::render;
 
@@ -164,9 +167,10 @@ struct InferArgs {
     /// Show every variable, however many there are
     #[arg(long)]
     all: bool,
-    /// Write to this file instead of standard output
+    /// Write the draws, as CmdStan does (`.csv`: one file a chain) or for ArviZ (`.zarr`: a folder); any other name: write
+    /// the report there instead of to standard output. May be repeated
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    output: Vec<PathBuf>,
     /// No progress bars
     #[arg(short, long)]
     quiet: bool,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::error::InferError;
+use super::nuts::DrawStatistics;
 use super::record::Record;
 use super::target::TargetRef;
 use super::{enumerate, importance, mh, prior};
@@ -134,6 +135,8 @@ pub struct Sampled {
     pub k_hat: Option<f64>,
     /// Estimate of log p(observed | given), and its standard error.
     pub log_evidence: Option<(f64, f64)>,
+    /// What the sampler says about each draw, in the record's order; empty where it says nothing.
+    pub statistics: Vec<DrawStatistics>,
     /// Whether the certificate holds.
     pub held: bool,
     /// Why, or why not, in words.
@@ -219,6 +222,10 @@ pub struct Inferred {
     pub variables: Vec<VariableSummary>,
     /// The draws.
     pub posterior: Arc<Posterior>,
+    /// Markov chains, whose draws follow each other and are equally many; 0 for independent draws.
+    pub chains: usize,
+    /// What the sampler says about each draw; empty where it says nothing.
+    pub statistics: Vec<DrawStatistics>,
     /// What the user should know.
     pub warnings: Vec<Diagnostic>,
 }

@@ -139,6 +139,7 @@ pub(super) fn sample(
         exact: false,
         k_hat,
         log_evidence: Some(log_mean_exp(&log_weights)),
+        statistics: Vec::new(),
         held,
         reason,
         warnings,

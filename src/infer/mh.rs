@@ -507,6 +507,7 @@ impl<'a> Chains<'a> {
             exact: false,
             k_hat: None,
             log_evidence: None,
+            statistics: Vec::new(),
             held,
             reason,
             warnings,

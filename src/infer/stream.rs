@@ -19,6 +19,8 @@ pub enum StreamPurpose {
     Start,
     /// Stochastic optimisation.
     Fit,
+    /// The order of draws in files.
+    Output,
 }
 
 /// The stream `index` of `purpose` under `seed`: a function of the three alone (SplitMix64 mixes them into a state).
@@ -29,6 +31,7 @@ pub fn stream(seed: u64, purpose: StreamPurpose, index: u64) -> Stream {
         StreamPurpose::Calibration => 3,
         StreamPurpose::Start => 4,
         StreamPurpose::Fit => 5,
+        StreamPurpose::Output => 6,
     };
     let mut state = split_mix(seed);
     state = split_mix(state ^ purpose);

@@ -2,7 +2,7 @@
 
 use super::diagnostics::{ess_bulk, ess_tail, mcse_mean, mcse_quantile, mcse_sd, r_hat, weights_ess};
 use super::engine::{Sampled, VariableSummary};
-use crate::value::{Base, DataType, Value, weighted_quantile};
+use crate::value::{Base, DataType, Value, unravel, weighted_quantile};
 
 /// Values up to which a discrete variable is reported by probabilities.
 const FEW: usize = 20;
@@ -46,16 +46,6 @@ pub(super) fn summarise(sampled: &Sampled) -> Vec<VariableSummary> {
     }
     choices.append(&mut computed);
     choices
-}
-
-/// The subscripts of the `flat`-th element in row-major order.
-fn unravel(shape: &[usize], mut flat: usize) -> Vec<usize> {
-    let mut indices = vec![0; shape.len()];
-    for (axis, size) in shape.iter().enumerate().rev() {
-        indices[axis] = flat % size;
-        flat /= size;
-    }
-    indices
 }
 
 fn scalar(column: &[Option<f64>], weights: &[f64], sampled: &Sampled, ty: DataType) -> VariableSummary {
