@@ -214,7 +214,7 @@ impl Writer {
     fn coordinates(&mut self, group: &Path, dims: &[String], sizes: &[usize]) {
         for (dim, size) in dims.iter().zip(sizes) {
             let numbers = (0..*size).map(|i| i as f64).collect();
-            self.array(group, dim, Kind::Int, &[dim.clone()], &[*size], 1, numbers);
+            self.array(group, dim, Kind::Int, std::slice::from_ref(dim), &[*size], 1, numbers);
         }
     }
 

@@ -40,10 +40,18 @@ pub struct NutsCertificate {
     pub reason: String,
 }
 
+/// One coordinate.
+struct Judged {
+    constant: bool,
+    r_hat: Option<f64>,
+    /// The smaller of bulk and tail.
+    ess: Option<f64>,
+}
+
 /// Judges chains. `name` says what a coordinate is part of.
 pub fn certify_nuts(draws: &NutsDraws, name: &dyn Fn(usize) -> String) -> NutsCertificate {
     let dimension = draws.chains.iter().flatten().next().map_or(0, Vec::len);
-    let judged: Vec<(bool, Option<f64>, Option<f64>)> = (0..dimension)
+    let judged: Vec<Judged> = (0..dimension)
         .into_par_iter()
         .map(|i| {
             let columns: Vec<Vec<f64>> = draws.chains.iter().map(|c| c.iter().map(|z| z[i]).collect()).collect();
@@ -51,10 +59,10 @@ pub fn certify_nuts(draws: &NutsDraws, name: &dyn Fn(usize) -> String) -> NutsCe
             let mut all = columns.iter().flatten();
             let first = all.next();
             let ess = ess_bulk(&views).map(|bulk| bulk.min(ess_tail(&views).unwrap_or(bulk)));
-            (all.all(|x| Some(x) == first), r_hat(&views), ess)
+            Judged { constant: all.all(|x| Some(x) == first), r_hat: r_hat(&views), ess }
         })
         .collect();
-    let by = |of: fn(&(bool, Option<f64>, Option<f64>)) -> Option<f64>| {
+    let by = |of: fn(&Judged) -> Option<f64>| {
         judged.iter().enumerate().filter_map(move |(i, judged)| Some((i, of(judged)?)))
     };
     let statistics = || draws.statistics.iter().flatten();
@@ -65,9 +73,9 @@ pub fn certify_nuts(draws: &NutsDraws, name: &dyn Fn(usize) -> String) -> NutsCe
     let mut certificate = NutsCertificate {
         chains: draws.chains.len(),
         draws: statistics().count(),
-        r_hat: by(|j| j.1).max_by(|a, b| a.1.total_cmp(&b.1)),
-        ess: by(|j| j.2).min_by(|a, b| a.1.total_cmp(&b.1)),
-        stuck: judged.iter().position(|j| j.0),
+        r_hat: by(|j| j.r_hat).max_by(|a, b| a.1.total_cmp(&b.1)),
+        ess: by(|j| j.ess).min_by(|a, b| a.1.total_cmp(&b.1)),
+        stuck: judged.iter().position(|j| j.constant),
         divergences: statistics().filter(|s| s.divergent).count(),
         saturated: statistics().filter(|s| s.saturated).count(),
         depth: statistics().map(|s| s.tree_depth).max().unwrap_or(0),
