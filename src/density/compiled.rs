@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::graph::{Graph, Node};
-use super::lower::{Latent, Path, Symbol};
+use super::lower::{Path, Symbol};
 use super::tape::{Scratch, Tape};
 use super::{Evaluator, LogDensity};
 use crate::dist::Support;
@@ -109,35 +109,6 @@ impl Compiled {
             graph: &self.graph,
             tape: Tape::new(&self.graph, self.root, &self.coordinates, outputs),
         })
-    }
-
-    /// The density of one path over its own coordinates, as if its conditions held everywhere.
-    pub fn path_density(&self, path: usize) -> Density<'_> {
-        let CompiledPath { total, coordinates, path, .. } = &self.paths[path];
-        let conditions: Vec<Node> = path.guards.iter().map(|g| g.condition).collect();
-        Density { graph: &self.graph, tape: Tape::new(&self.graph, *total, coordinates, &conditions) }
-    }
-
-    /// Positions of a path's coordinates among all.
-    pub fn path_coordinates(&self, path: usize) -> Vec<usize> {
-        let place = |c: &usize| self.coordinates.binary_search(c).unwrap_or(0);
-        self.paths[path].coordinates.iter().map(place).collect()
-    }
-
-    /// The outcomes that a path needs of its conditions, in the order of the outputs of its density.
-    pub fn path_conditions(&self, path: usize) -> Vec<bool> {
-        self.paths[path].path.guards.iter().map(|g| g.holds).collect()
-    }
-
-    /// The values that a path gives to discrete variables, in program order, by address.
-    pub fn path_values(&self, path: usize) -> Vec<(String, i64)> {
-        let value = |latent: &Latent| match &latent.value {
-            Symbol::Known { value, .. } if latent.coordinates.is_empty() => {
-                Some((self.addresses.display_parts(latent.variable, &latent.indices), value.as_int()?))
-            }
-            Symbol::Known { .. } | Symbol::Nodes { .. } | Symbol::Record { .. } => None,
-        };
-        self.paths[path].path.latents.iter().filter_map(value).collect()
     }
 
     /// What reads the values of variables off coordinates.

@@ -255,16 +255,6 @@ impl Graph {
         let block = self.blocks.len() as u32 - 1;
         (0..outputs).map(|output| self.intern(Op::Output { block, output }, Arguments::new())).collect()
     }
-
-    /// For each node whether it is computed, directly or not, from one for which `source` holds.
-    pub fn reached_from(&self, source: impl Fn(Op) -> bool) -> Vec<bool> {
-        let mut reached = vec![false; self.len()];
-        for i in 0..self.len() {
-            let node = Node(i as u32);
-            reached[i] = source(self.op(node)) || self.inputs(node).iter().any(|a| reached[a.0 as usize]);
-        }
-        reached
-    }
 }
 
 /// `op x` of doubles; truth is 0 or 1.

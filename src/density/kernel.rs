@@ -128,8 +128,6 @@ const MOST_PARAMETERS: usize = 3;
 
 /// Adds to an adjoint.
 pub(super) enum Write<'a> {
-    /// The operand is a constant.
-    None,
     /// All lanes read the same number.
     One(&'a mut f64),
     Lanes(&'a mut [f64]),
@@ -139,7 +137,6 @@ impl Write<'_> {
     #[inline(always)]
     fn add(&mut self, n: usize, f: impl Fn(usize) -> f64) {
         match self {
-            Self::None => {}
             Self::One(sum) => **sum += total(n, f),
             Self::Lanes(sums) => {
                 for (lane, sum) in sums[..n].iter_mut().enumerate() {

@@ -14,9 +14,11 @@ mod law;
 mod lower;
 mod reverse;
 mod schedule;
+mod structure;
 mod tape;
 mod target;
 
 pub use compile::{CompileError, CompileOptions, compile};
 pub use compiled::{Compiled, CoordinateInfo, Density, Reader, ReaderScratch, TapeEvaluator};
+pub use structure::{ConditionStructure, LatentKey, LatentStructure, OwnDistributionAt, PathStructure};
 pub use target::{Evaluator, LogDensity};

@@ -101,7 +101,21 @@ pub(super) fn sample(
 ) -> Result<Sampled, InferError> {
     let generator = Generator { engine: ENGINE.name, proposal, weigh: true };
     let Draws { record, log_weights, ledger, .. } = generate(target, &generator, 0..draws, seed, progress)?;
-    let Some(Psis { weights, k_hat }) = pareto_smooth(&log_weights) else {
+    let zero = log_weights.iter().filter(|w| **w == f64::NEG_INFINITY).count();
+    // Draws of weight zero say nothing.
+    let kept: Vec<usize> = (0..draws).filter(|i| log_weights[*i] > f64::NEG_INFINITY).collect();
+    let record = if zero > 0 { record.select(&kept) } else { record };
+    weigh(record, &log_weights, &ledger)
+}
+
+/// Draws with their weights, and the certificate. `record` has the draws of positive weight alone; `log_weights` has all,
+/// log p(x, z) − log q(z), −∞ for a density of zero.
+///
+/// # Errors
+/// Where no weight is positive.
+pub(super) fn weigh(record: Record, log_weights: &[f64], ledger: &Ledger) -> Result<Sampled, InferError> {
+    let draws = log_weights.len();
+    let Some(Psis { weights, k_hat }) = pareto_smooth(log_weights) else {
         return Err(InferError::NoDrawSurvived { tried: draws as u64, reason: ledger.main_reason() });
     };
     let ess = weights_ess(&weights);
@@ -117,7 +131,6 @@ pub(super) fn sample(
         None => (true, format!("the weights are bounded, {ess:.0} effective draws")),
     };
     let mut warnings = Vec::new();
-    let zero = log_weights.iter().filter(|w| **w == f64::NEG_INFINITY).count();
     if let Some((text, count, span)) = ledger.main_reason() {
         let share = 100.0 * ledger.rejected() as f64 / draws as f64;
         warnings.push(
@@ -128,17 +141,14 @@ pub(super) fn sample(
             .label(span, format!("{count} times: {text}")),
         );
     }
-    // Draws of weight zero say nothing.
-    let kept: Vec<usize> = (0..draws).filter(|i| log_weights[*i] > f64::NEG_INFINITY).collect();
-    let (record, weights) =
-        if zero > 0 { (record.select(&kept), kept.iter().map(|i| weights[*i]).collect()) } else { (record, weights) };
+    let kept = log_weights.iter().zip(&weights).filter(|(w, _)| **w > f64::NEG_INFINITY);
     Ok(Sampled {
         record,
-        weights: Some(weights),
+        weights: Some(kept.map(|(_, weight)| *weight).collect()),
         chains: 0,
         exact: false,
         k_hat,
-        log_evidence: Some(log_mean_exp(&log_weights)),
+        log_evidence: Some(log_mean_exp(log_weights)),
         statistics: Vec::new(),
         held,
         reason,

@@ -4,6 +4,7 @@
 //! Nothing here knows where proposals come from ([`Proposal`]).
 
 mod advi;
+pub mod anchors;
 mod certificate;
 mod coordinates;
 mod diagnostics;
@@ -13,12 +14,16 @@ mod error;
 mod givens;
 mod importance;
 mod ladder;
+mod laplace;
 mod mh;
+mod modes;
 mod nested;
 mod nuts;
 mod prior;
 mod proposal;
+mod query;
 mod record;
+mod replay;
 mod stream;
 mod summary;
 mod target;

@@ -15,10 +15,14 @@ pub enum StreamPurpose {
     Chain,
     /// Calibration runs.
     Calibration,
-    /// Where gradient engines start; the index is the chain.
+    /// Where engines start; the index is the chain.
     Start,
     /// Stochastic optimisation.
     Fit,
+    /// The look for modes that a proposal misses.
+    Modes,
+    /// Variables that nothing known depends on.
+    Replay,
     /// The order of draws in files.
     Output,
 }
@@ -31,7 +35,9 @@ pub fn stream(seed: u64, purpose: StreamPurpose, index: u64) -> Stream {
         StreamPurpose::Calibration => 3,
         StreamPurpose::Start => 4,
         StreamPurpose::Fit => 5,
-        StreamPurpose::Output => 6,
+        StreamPurpose::Modes => 6,
+        StreamPurpose::Replay => 7,
+        StreamPurpose::Output => 8,
     };
     let mut state = split_mix(seed);
     state = split_mix(state ^ purpose);

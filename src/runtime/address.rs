@@ -95,6 +95,15 @@ impl Addresses {
         next
     }
 
+    /// The address of the variable with a dotted name at `indices`, if executions have reached it.
+    pub fn find(&self, name: &str, indices: &[i64]) -> Option<AddressId> {
+        let variable = self.find_variable(name)?;
+        if indices.is_empty() {
+            return self.variables.get(variable.0 as usize)?.plain;
+        }
+        self.indexed.get(&(variable, Indices::from_slice(indices))).copied()
+    }
+
     /// How many addresses there are: identifiers are below this.
     pub fn len(&self) -> usize {
         self.addresses.len()

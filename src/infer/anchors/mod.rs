@@ -1,0 +1,313 @@
+//! Anchors: where the posterior of each variable may be, given what was decoded before it.
+//!
+//! Newton steps on the compiled density find the joint modes of every path once for a query, each with its curvature. A
+//! decoded value conditions the normal approximation at a mode by one more row of a triangular factor; where the true
+//! density then departs from the approximation, one more Newton step is taken on the variables still to come. All this is a
+//! function of the program, what is known, and the values decoded so far, and of nothing else: so the density of a whole
+//! draw is exact, whichever mode it came from.
+
+mod conditional;
+mod newton;
+mod order;
+mod prior;
+
+pub use conditional::{Anchor, Conditional, Decoded, Drawn, Shares, Walk};
+pub use newton::{Derivatives, Mode, maximise};
+pub use prior::{PriorDraw, PriorDraws, prior_draws};
+
+use rustc_hash::FxHashMap;
+
+use self::order::decoding_order;
+use crate::density::{Compiled, Density, LatentKey, OwnDistributionAt, TapeEvaluator};
+
+/// Modes less likely than the best by this factor (as a logarithm) are dropped.
+const LEAST_LOG_EVIDENCE: f64 = -23.0;
+
+/// Modes nearer than this (squared Mahalanobis distance) are one.
+const SAME: f64 = 0.01;
+
+/// Coordinates up to which modes are sought: a Hessian takes twice as many gradients, and its factor cubic time.
+pub const MOST_COORDINATES: usize = 300;
+
+/// Starts of Newton steps for each path, and for all paths together.
+const STARTS: usize = 6;
+const ALL_STARTS: usize = 256;
+
+/// One element of the decoding order: a discrete variable, or a coordinate of a real one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Element {
+    /// The variable.
+    pub key: LatentKey,
+    /// As written, with subscripts.
+    pub name: String,
+    /// The coordinate among those of the compiled density; `None` of a discrete variable.
+    pub coordinate: Option<usize>,
+}
+
+/// What a path contributes.
+#[derive(Debug)]
+pub(super) struct AnchorPath<'c> {
+    /// Its log density as if its conditions held everywhere, over its coordinates in decoding order.
+    pub density: Density<'c>,
+    /// By place in the path's decoding order: the coordinate among all.
+    pub coordinates: Vec<usize>,
+    /// By place in the path's decoding order: its own distribution, if it has one.
+    pub own: Vec<Option<OwnDistributionAt>>,
+    /// By place: the interval of the coordinate that belongs to this path.
+    pub pieces: Vec<(f64, f64)>,
+    /// Conditions that are no pieces: which output, the outcome, and after how many coordinates it is settled.
+    pub conditions: Vec<(usize, bool, usize)>,
+    /// The outcomes of all conditions, by output.
+    pub outcomes: Vec<bool>,
+    /// Values of the discrete variables.
+    pub held: FxHashMap<LatentKey, i64>,
+}
+
+/// A mode of a path.
+#[derive(Clone, Debug)]
+pub(in crate::infer) struct AnchorMode {
+    pub path: usize,
+    pub mode: Mode,
+    /// Its Laplace evidence (with the mass of its pieces), the best one's 0.
+    pub log_evidence: f64,
+}
+
+impl AnchorMode {
+    /// Whether two climbs led to one mode.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.path == other.path && self.mode.distance(&other.mode.location) < SAME
+    }
+}
+
+/// The anchors of a query.
+#[derive(Debug)]
+pub struct Anchors<'c> {
+    compiled: &'c Compiled,
+    pub(super) paths: Vec<AnchorPath<'c>>,
+    elements: Vec<Element>,
+    pub(super) modes: Vec<AnchorMode>,
+    log_evidence: f64,
+}
+
+/// Why a query has no anchors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnchors {
+    /// No start led to a mode.
+    #[error("no mode was found")]
+    NoMode,
+    /// Too many coordinates.
+    #[error("it has more than {MOST_COORDINATES} coordinates")]
+    TooLarge,
+}
+
+impl<'c> Anchors<'c> {
+    /// Finds the modes of every path, from executions of the prior and their middle.
+    ///
+    /// # Errors
+    /// Where there is none, or the query is too large for Hessians.
+    pub fn new(compiled: &'c Compiled, prior: &PriorDraws) -> Result<Self, NoAnchors> {
+        if compiled.dimension() > MOST_COORDINATES {
+            return Err(NoAnchors::TooLarge);
+        }
+        let structures: Vec<_> = (0..compiled.paths()).map(|path| compiled.structure(path, None).0).collect();
+        let elements = decoding_order(&structures);
+        let paths: Vec<AnchorPath<'c>> =
+            (0..compiled.paths()).map(|path| AnchorPath::new(compiled, path, &elements)).collect();
+        let mut anchors = Self { compiled, paths, elements, modes: Vec::new(), log_evidence: f64::NEG_INFINITY };
+        let starts = (ALL_STARTS / anchors.paths.len().max(1)).clamp(1, STARTS);
+        for path in 0..anchors.paths.len() {
+            anchors.climb(path, prior, starts);
+        }
+        anchors.settle();
+        if anchors.modes.is_empty() { Err(NoAnchors::NoMode) } else { Ok(anchors) }
+    }
+
+    /// The density that the anchors are of.
+    pub fn compiled(&self) -> &'c Compiled {
+        self.compiled
+    }
+
+    /// The decoding order.
+    pub fn elements(&self) -> &[Element] {
+        &self.elements
+    }
+
+    /// How many modes there are.
+    pub fn modes(&self) -> usize {
+        self.modes.len()
+    }
+
+    /// ln of the sum of the Laplace evidences: an estimate of the log evidence.
+    pub fn log_evidence(&self) -> f64 {
+        self.log_evidence
+    }
+
+    /// Each mode: its path, where it is (over all coordinates, NaN where its path has none), its share of the evidence, and
+    /// the scale of each coordinate with the others integrated out.
+    pub fn summaries(&self) -> Vec<ModeSummary> {
+        self.modes
+            .iter()
+            .map(|anchor| {
+                let path = &self.paths[anchor.path];
+                let n = path.coordinates.len();
+                let mut location = vec![f64::NAN; self.compiled.dimension()];
+                let mut scale = vec![f64::NAN; self.compiled.dimension()];
+                for (place, coordinate) in path.coordinates.iter().enumerate() {
+                    location[*coordinate] = anchor.mode.location[place];
+                    let row = &anchor.mode.factor[place * n..=place * n + place];
+                    scale[*coordinate] = row.iter().map(|l| l * l).sum::<f64>().sqrt();
+                }
+                ModeSummary { path: anchor.path, location, scale, share: anchor.log_evidence.exp() }
+            })
+            .collect()
+    }
+
+    /// Adds a mode.
+    pub(in crate::infer) fn insert(&mut self, mode: AnchorMode) {
+        if !self.modes.iter().any(|other| other.is_same(&mode)) {
+            self.modes.push(mode);
+            self.settle();
+        }
+    }
+
+    /// The modes, the best first.
+    pub(in crate::infer) fn known(&self) -> &[AnchorMode] {
+        &self.modes
+    }
+
+    /// The mode of a path that a climb from `start` (over all coordinates) leads to.
+    pub(in crate::infer) fn ascend(&self, path: usize, start: &[f64], scales: &[f64]) -> Option<AnchorMode> {
+        let own = &self.paths[path];
+        let start: Vec<f64> = own.coordinates.iter().map(|c| start[*c]).collect();
+        let mut scales: Vec<f64> = own.coordinates.iter().map(|c| scales[*c]).collect();
+        let mut evaluator = own.density.on_tape();
+        let mut derivatives = Derivatives::new(&mut evaluator, start.len());
+        let mode = maximise(&mut derivatives, &start, 0, &mut scales)?;
+        // Relative to the best only after `settle`.
+        Some(AnchorMode { path, mode, log_evidence: f64::NEG_INFINITY })
+    }
+
+    /// The paths whose discrete values and conditions are those of an execution of the prior (`z`: its coordinates, with
+    /// something in every place).
+    pub fn paths_of(&self, draw: &PriorDraw, z: &[f64]) -> Vec<usize> {
+        let addresses = self.compiled.addresses();
+        let agrees = |path: &AnchorPath<'_>| {
+            let held = path.held.iter().all(|((variable, indices), value)| {
+                draw.discrete.get(&(addresses.name(*variable).clone(), indices.to_vec())) == Some(value)
+            });
+            held && {
+                let local: Vec<f64> = path.coordinates.iter().map(|c| z[*c]).collect();
+                let mut evaluator = path.density.on_tape();
+                crate::density::Evaluator::value(&mut evaluator, &local);
+                let outcomes = path.outcomes.iter().enumerate();
+                outcomes.into_iter().all(|(i, holds)| (evaluator.output(i) != 0.0) == *holds)
+            }
+        };
+        (0..self.paths.len()).filter(|i| agrees(&self.paths[*i])).collect()
+    }
+
+    /// Climbs from the middle of the prior and from the best of its draws.
+    fn climb(&mut self, path: usize, prior: &PriorDraws, starts: usize) {
+        let own = &self.paths[path];
+        let mut evaluator = own.density.on_tape();
+        let local = |z: &[f64]| -> Vec<f64> { own.coordinates.iter().map(|c| z[*c]).collect() };
+        let mut ranked: Vec<(f64, Vec<f64>)> = prior
+            .draws
+            .iter()
+            .map(|draw| prior.filled(draw))
+            .map(|z| (crate::density::Evaluator::value(&mut evaluator, &local(&z)), z))
+            .collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+        drop(evaluator);
+        let best = ranked.into_iter().take(starts.saturating_sub(1)).map(|(_, z)| z);
+        let starts: Vec<Vec<f64>> = std::iter::once(prior.middle.clone()).chain(best).collect();
+        for start in starts {
+            if let Some(mode) = self.ascend(path, &start, &prior.scales)
+                && !self.modes.iter().any(|other| other.is_same(&mode))
+            {
+                self.modes.push(mode);
+            }
+        }
+    }
+
+    /// The Laplace evidence of a mode times the mass of its pieces, each by its own marginal.
+    pub(in crate::infer) fn evidence_of(&self, anchor: &AnchorMode) -> f64 {
+        let n = anchor.mode.location.len();
+        let log_mass = |(i, piece): (usize, &(f64, f64))| {
+            let scale = anchor.mode.factor[i * n..=i * n + i].iter().map(|l| l * l).sum::<f64>().sqrt();
+            conditional::log_interval(*piece, anchor.mode.location[i], scale)
+        };
+        let log_mass: f64 = self.paths[anchor.path].pieces.iter().enumerate().map(log_mass).sum();
+        anchor.mode.log_evidence() + log_mass
+    }
+
+    /// Orders modes by evidence and drops those that hardly count.
+    fn settle(&mut self) {
+        let evidences: Vec<f64> = self.modes.iter().map(|m| self.evidence_of(m)).collect();
+        let best = evidences.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for (mode, evidence) in self.modes.iter_mut().zip(&evidences) {
+            mode.log_evidence = evidence - best;
+        }
+        self.modes.retain(|m| m.log_evidence > LEAST_LOG_EVIDENCE);
+        self.modes.sort_by(|a, b| b.log_evidence.total_cmp(&a.log_evidence));
+        let relative: Vec<f64> = self.modes.iter().map(|m| m.log_evidence).collect();
+        self.log_evidence = best + crate::dist::log_sum_exp(&relative);
+    }
+
+    /// Evaluators of all paths, for one thread.
+    pub(super) fn evaluators(&self) -> Vec<TapeEvaluator<'_>> {
+        self.paths.iter().map(|p| p.density.on_tape()).collect()
+    }
+}
+
+/// What is known of a mode.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModeSummary {
+    /// Its path.
+    pub path: usize,
+    /// Where it is, over all coordinates; NaN where its path has none.
+    pub location: Vec<f64>,
+    /// The scale of each coordinate, the others integrated out.
+    pub scale: Vec<f64>,
+    /// Its Laplace evidence relative to the best.
+    pub share: f64,
+}
+
+impl<'c> AnchorPath<'c> {
+    fn new(compiled: &'c Compiled, path: usize, elements: &[Element]) -> Self {
+        let (structure, _) = compiled.structure(path, None);
+        let own: FxHashMap<&LatentKey, usize> =
+            structure.latents.iter().enumerate().map(|(i, l)| (&l.key, i)).collect();
+        let mut coordinates = Vec::new();
+        let mut latents = Vec::new();
+        for element in elements {
+            if let (Some(coordinate), Some(latent)) = (element.coordinate, own.get(&element.key)) {
+                coordinates.push(coordinate);
+                latents.push(*latent);
+            }
+        }
+        let (structure, density) = compiled.structure(path, Some(&coordinates));
+        let mut pieces = vec![(f64::NEG_INFINITY, f64::INFINITY); coordinates.len()];
+        let mut conditions = Vec::new();
+        for (output, condition) in structure.conditions.iter().enumerate() {
+            let place = condition.piece.and_then(|(c, ..)| coordinates.iter().position(|other| *other == c));
+            if let (Some(place), Some((_, low, high))) = (place, condition.piece) {
+                let piece = &mut pieces[place];
+                *piece = (piece.0.max(low), piece.1.min(high));
+                continue;
+            }
+            let last = |latent: &usize| latents.iter().rposition(|l| l == latent).map_or(0, |place| place + 1);
+            let settled = condition.latents.iter().map(last).max().unwrap_or(0);
+            conditions.push((output, condition.holds, settled));
+        }
+        Self {
+            density,
+            own: latents.iter().map(|l| structure.latents[*l].own.clone()).collect(),
+            coordinates,
+            pieces,
+            conditions,
+            outcomes: structure.conditions.iter().map(|c| c.holds).collect(),
+            held: structure.latents.iter().filter_map(|l| Some((l.key.clone(), l.held?))).collect(),
+        }
+    }
+}

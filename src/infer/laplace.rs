@@ -1,0 +1,94 @@
+//! Draws from the anchors alone: sequential normal approximations at every mode, with heavy tails, weighted.
+//!
+//! The same conditionals are what a network starts from; without one they are an engine of their own, and the proposal that
+//! seeds the others.
+
+use rayon::prelude::*;
+
+use super::anchors::{Anchors, Drawn, NoAnchors, Shares, Walk};
+use super::engine::{Engine, InferOptions, Progress, Sampled};
+use super::error::InferError;
+use super::importance::weigh;
+use super::modes::{Neighbourhood, look_for_modes};
+use super::query::Query;
+use super::stream::{StreamPurpose, stream};
+use super::target::TargetRef;
+use super::trace::Ledger;
+
+pub(super) const ENGINE: Engine =
+    Engine { name: "laplace", summary: "draws from normal approximations at all modes, weighted", run };
+
+/// Draws where the caller names no number.
+const DRAWS: usize = 2_500;
+
+/// Draws of one random stream.
+const CHUNK: usize = 64;
+
+/// How often modes that the draws miss may join the anchors.
+const ROUNDS: usize = 3;
+
+fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
+    let mut query = Query::by_pieces(*target, ENGINE.name, options.seed)?;
+    sample(&mut query, options.draws.unwrap_or(DRAWS), progress)
+}
+
+/// Weighted draws from the anchors, certified.
+///
+/// # Errors
+/// Where there are no anchors, or no draw has a density above zero.
+pub(super) fn sample(query: &mut Query<'_>, n: usize, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
+    progress.start(ENGINE.name, n as u64);
+    let (drawn, points, missed) = {
+        let mut anchors = Anchors::new(&query.compiled, &query.prior).map_err(no_anchors)?;
+        let mut rounds = 0;
+        loop {
+            let drawn = draw(&anchors, Shares::default(), n, query.seed, rounds as u64);
+            let log_weights = log_weights(&drawn);
+            let neighbourhood = Neighbourhood::of_draws(&anchors, &drawn, &log_weights);
+            rounds += 1;
+            let found = look_for_modes(&query.target, &anchors, &neighbourhood, query.seed)?;
+            if found.is_empty() || rounds == ROUNDS {
+                let point = |d: &Drawn| d.target.map(|(_, path)| (path, d.point(anchors.elements())));
+                let points: Vec<(usize, Vec<f64>)> = drawn.iter().filter_map(point).collect();
+                break (drawn, points, found.len());
+            }
+            for mode in found {
+                anchors.insert(mode);
+            }
+        }
+    };
+    progress.advance(n as u64);
+    let log_weights = log_weights(&drawn);
+    let record = query.record(&points)?;
+    let mut sampled = weigh(record, &log_weights, &Ledger::default())?;
+    if missed > 0 && sampled.held {
+        sampled.held = false;
+        sampled.reason = format!("{missed} modes of the posterior have too few draws");
+    }
+    Ok(sampled)
+}
+
+fn no_anchors(error: NoAnchors) -> InferError {
+    InferError::Refused { engine: ENGINE.name, reason: error.to_string(), span: None }
+}
+
+pub(super) fn log_weights(drawn: &[Drawn]) -> Vec<f64> {
+    drawn.iter().map(|d| d.target.map_or(f64::NEG_INFINITY, |(value, _)| value - d.log_proposal)).collect()
+}
+
+/// `n` draws from the anchors, in parallel; a function of the seed and the round.
+pub(super) fn draw(anchors: &Anchors<'_>, shares: Shares, n: usize, seed: u64, round: u64) -> Vec<Drawn> {
+    let chunks: Vec<usize> = (0..n.div_ceil(CHUNK)).collect();
+    chunks
+        .into_par_iter()
+        .map_init(
+            || Walk::new(anchors, shares),
+            |walk, chunk| {
+                let mut rng = stream(seed, StreamPurpose::Draws, (round << 32) + chunk as u64);
+                let size = CHUNK.min(n - chunk * CHUNK);
+                (0..size).map(|_| walk.draw(&mut rng)).collect::<Vec<_>>()
+            },
+        )
+        .flatten()
+        .collect()
+}

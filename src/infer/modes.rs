@@ -1,0 +1,93 @@
+//! The look for modes that a proposal misses: weights cannot tell of places where no draw ever was.
+
+use statrs::distribution::{ChiSquared, ContinuousCDF};
+
+use super::anchors::{AnchorMode, Anchors, Drawn, prior_draws};
+use super::error::InferError;
+use super::stream::{StreamPurpose, stream};
+use super::target::TargetRef;
+use crate::dist::log_sum_exp;
+
+/// Newton ascents from the prior.
+const ASCENTS: usize = 32;
+
+/// The share of the evidence that a mode must have to count.
+const COUNTS: f64 = 0.01;
+
+/// The neighbourhood of a mode: Mahalanobis distance up to here, squared.
+const NEAR: f64 = 9.0;
+
+/// The part of its mass that the draws must have in its neighbourhood.
+const ENOUGH: f64 = 1.0 / 3.0;
+
+/// Weighted draws, by path.
+pub(super) struct Neighbourhood {
+    /// A point in the order of the path's coordinates and its normalised weight.
+    draws: Vec<Vec<(Vec<f64>, f64)>>,
+    log_evidence: f64,
+}
+
+impl Neighbourhood {
+    /// Of draws from anchors.
+    pub fn of_draws(anchors: &Anchors<'_>, drawn: &[Drawn], log_weights: &[f64]) -> Self {
+        let total = log_sum_exp(log_weights);
+        let mut draws = vec![Vec::new(); anchors.compiled().paths()];
+        for (draw, log_weight) in drawn.iter().zip(log_weights) {
+            if let Some((_, path)) = draw.target {
+                let weight = (log_weight - total).exp();
+                draws[path].push((draw.decoded_point(), weight));
+            }
+        }
+        Self { draws, log_evidence: total - (log_weights.len() as f64).ln() }
+    }
+
+    /// The mass of the draws near a mode.
+    fn mass(&self, anchor: &AnchorMode) -> f64 {
+        let near = self.draws[anchor.path].iter().filter(|(z, _)| anchor.mode.distance(z) <= NEAR);
+        near.map(|(_, weight)| weight).sum()
+    }
+}
+
+/// Modes with a good part of the evidence that the draws hardly visit.
+///
+/// # Errors
+/// A mistake in the program.
+pub(super) fn look_for_modes(
+    target: &TargetRef<'_>,
+    anchors: &Anchors<'_>,
+    draws: &Neighbourhood,
+    seed: u64,
+) -> Result<Vec<AnchorMode>, InferError> {
+    let mut rng = stream(seed, StreamPurpose::Modes, 0);
+    let prior = prior_draws(target, anchors.compiled(), ASCENTS, &mut rng)?;
+    let mut found: Vec<AnchorMode> = Vec::new();
+    for draw in &prior.draws {
+        let z = prior.filled(draw);
+        for path in anchors.paths_of(draw, &z) {
+            let Some(mode) = anchors.ascend(path, &z, &prior.scales) else { continue };
+            if !found.iter().any(|other| other.is_same(&mode)) {
+                found.push(mode);
+            }
+        }
+    }
+    // Those that are known count too: the draws may have lost one.
+    for mode in anchors.known() {
+        if !found.iter().any(|other| other.is_same(mode)) {
+            found.push(mode.clone());
+        }
+    }
+    let missed = |anchor: &AnchorMode| {
+        let log_ratio = anchors.evidence_of(anchor) - draws.log_evidence;
+        // Of all that there is, with this mode.
+        let share = if log_ratio > 0.0 { 1.0 / (1.0 + (-log_ratio).exp()) } else { log_ratio.exp() };
+        let inside = near_mass(anchor.mode.location.len());
+        share.is_finite() && share >= COUNTS && draws.mass(anchor) < ENOUGH * share.min(1.0) * inside
+    };
+    found.retain(missed);
+    Ok(found)
+}
+
+/// The mass of a normal distribution within the neighbourhood of its mode.
+fn near_mass(dimension: usize) -> f64 {
+    ChiSquared::new(dimension.max(1) as f64).map_or(1.0, |d| if dimension == 0 { 1.0 } else { d.cdf(NEAR) })
+}
