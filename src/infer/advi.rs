@@ -222,7 +222,12 @@ pub fn fit_advi(
 }
 
 /// Draws number 0 to `draws` of `approximation`, weighted by `density`, in parallel.
-pub fn weigh(density: &dyn LogDensity, approximation: &NormalApproximation, draws: usize, seed: u64) -> WeightedDraws {
+pub fn weighted_draws(
+    density: &dyn LogDensity,
+    approximation: &NormalApproximation,
+    draws: usize,
+    seed: u64,
+) -> WeightedDraws {
     let chunks: Vec<WeightedDraws> = (0..draws.div_ceil(CHUNK))
         .into_par_iter()
         .map(|chunk| {

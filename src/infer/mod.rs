@@ -29,7 +29,9 @@ mod summary;
 mod target;
 mod trace;
 
-pub use advi::{AdviFit, AdviSettings, NormalApproximation, NormalFamily, NormalScale, WeightedDraws, fit_advi, weigh};
+pub use advi::{
+    AdviFit, AdviSettings, NormalApproximation, NormalFamily, NormalScale, WeightedDraws, fit_advi, weighted_draws,
+};
 pub use certificate::{E_BFMI_LIMIT, NutsCertificate, certify_nuts};
 pub use coordinates::Coordinates;
 pub use diagnostics::{

@@ -3,7 +3,7 @@
 use unmask::density::LogDensity;
 use unmask::infer::{
     AdviFit, AdviSettings, NormalApproximation, NormalFamily, NormalScale, Silent, StreamPurpose, fit_advi,
-    k_hat_threshold, pareto_smooth, stream, weigh, weights_ess,
+    k_hat_threshold, pareto_smooth, stream, weighted_draws, weights_ess,
 };
 
 use super::densities::{ByHand, autoregression, banana, eight_schools, funnel, half, log_gamma};
@@ -30,7 +30,7 @@ fn sds(approximation: &NormalApproximation) -> Vec<f64> {
 
 /// Whether the weights of the draws pass, and the logarithm of their mean.
 fn certified(density: &dyn LogDensity, approximation: &NormalApproximation) -> (bool, f64) {
-    let log_weights = weigh(density, approximation, DRAWS, 1).log_weights;
+    let log_weights = weighted_draws(density, approximation, DRAWS, 1).log_weights;
     let smoothed = pareto_smooth(&log_weights).unwrap();
     let held = smoothed.k_hat.is_none_or(|k| k < k_hat_threshold(DRAWS)) && weights_ess(&smoothed.weights) >= 400.0;
     (held, (log_weights.iter().map(|w| w.exp()).sum::<f64>() / DRAWS as f64).ln())
@@ -49,7 +49,7 @@ fn full_rank_finds_a_normal_exactly_in_any_units() {
         }
         // The density is normalised, and q is it.
         assert!(found.elbo.abs() < 1e-6, "{}", found.elbo);
-        let weighted = weigh(&density, &found.approximation, 100, 1);
+        let weighted = weighted_draws(&density, &found.approximation, 100, 1);
         assert!(weighted.log_weights.iter().all(|w| w.abs() < 1e-6));
     }
 }
@@ -96,7 +96,7 @@ fn weights_correct_what_a_normal_misses() {
     let reference: serde_json::Value =
         serde_json::from_str(include_str!("../../golden/infer/eight_schools.json")).unwrap();
     let found = fit(&eight_schools(), 0.5, NormalFamily::FullRank);
-    let weighted = weigh(&eight_schools(), &found.approximation, DRAWS, 1);
+    let weighted = weighted_draws(&eight_schools(), &found.approximation, DRAWS, 1);
     let smoothed = pareto_smooth(&weighted.log_weights).unwrap();
     assert!(smoothed.k_hat.unwrap() < k_hat_threshold(DRAWS), "{:?}", smoothed.k_hat);
     let mean = |of: &dyn Fn(&[f64]) -> f64| -> (f64, f64) {
@@ -133,7 +133,7 @@ fn draws_of_density_zero_have_no_weight_and_break_nothing() {
     let density = half(3);
     for family in [NormalFamily::MeanField, NormalFamily::FullRank] {
         let found = fit(&density, 0.5, family);
-        let weighted = weigh(&density, &found.approximation, DRAWS, 1);
+        let weighted = weighted_draws(&density, &found.approximation, DRAWS, 1);
         for ((z, log_q), log_weight) in weighted.draws.iter().zip(&weighted.log_proposal).zip(&weighted.log_weights) {
             assert!(log_q.is_finite());
             assert_eq!(z[0] <= 0.0, *log_weight == f64::NEG_INFINITY);
@@ -175,12 +175,12 @@ fn same_seed_same_fit_and_draws_on_any_number_of_threads() {
     assert_eq!(found, fit(&density, 0.5, NormalFamily::FullRank));
     let run = |threads: usize, draws: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| weigh(&density, &found.approximation, draws, 3))
+        pool.install(|| weighted_draws(&density, &found.approximation, draws, 3))
     };
     let once = run(1, 1_000);
     assert_eq!(once, run(2, 1_000));
     assert_eq!(once.draws[..300], run(2, 300).draws);
-    assert_ne!(once, weigh(&density, &found.approximation, 1_000, 4));
+    assert_ne!(once, weighted_draws(&density, &found.approximation, 1_000, 4));
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn sample(density: &dyn LogDensity, settings: &NutsSettings, starts: &[f64]) -> 
 }
 
 fn codes(certificate: &NutsCertificate) -> Vec<&'static str> {
-    let warnings = certificate.warnings(&name);
+    let warnings = certificate.warnings();
     assert!(warnings.iter().all(|w| !w.is_error() && w.help.is_some()));
     warnings.iter().map(|w| w.code).collect()
 }
@@ -30,7 +30,7 @@ fn well_mixed_chains_are_certified_without_warnings() {
         let settings = NutsSettings { target_acceptance: 0.95, ..NutsSettings::default() };
         let certificate = certify_nuts(&sample(density, &settings, &STARTS), &name);
         assert!(certificate.held, "{}", certificate.reason);
-        assert!(codes(&certificate).is_empty(), "{:?}", certificate.warnings(&name));
+        assert!(codes(&certificate).is_empty(), "{:?}", certificate.warnings());
         assert!(certificate.reason.ends_with("0 divergences"), "{}", certificate.reason);
         assert_eq!((certificate.chains, certificate.draws, certificate.stuck), (4, 4_000, None));
     }
