@@ -1,7 +1,7 @@
 //! Standard output and error, files written whole or not at all, and how commands end.
 
 use std::io::{self, IsTerminal, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::render::render;
 use crate::api::Error;
@@ -108,4 +108,38 @@ pub fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), 
     write(&mut file)?;
     let file = file.into_inner().map_err(|e| fail(e.into_error()))?;
     file.persist(path).map(|_| ()).map_err(|e| fail(e.error))
+}
+
+/// Writes a folder of files (paths in it, and contents) through a temporary one beside it, so that it is never there in
+/// part. What was there is replaced if it is empty or has a file `mark`, as folders of this kind do.
+pub fn write_folder(path: &Path, mark: &str, files: &[(PathBuf, Vec<u8>)]) -> Result<(), Failure> {
+    let fail = |error: io::Error| plain("E0905", format!("cannot write `{}`: {}", path.display(), error.kind()));
+    let there = path.symlink_metadata().is_ok();
+    let is_ours =
+        || path.join(mark).is_file() || std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    if there && !is_ours() {
+        let message = format!("cannot write `{}`: something else is there", path.display());
+        return Err(plain("E0905", message));
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".unmask-");
+    let beside = builder.tempdir_in(folder).map_err(fail)?;
+    let (new, old) = (beside.path().join("new"), beside.path().join("old"));
+    for (name, content) in files {
+        let file = new.join(name);
+        std::fs::create_dir_all(file.parent().unwrap_or(&new)).map_err(fail)?;
+        std::fs::write(file, content).map_err(fail)?;
+    }
+    if there {
+        std::fs::rename(path, &old).map_err(fail)?;
+    }
+    if let Err(error) = std::fs::rename(&new, path) {
+        if there && std::fs::rename(&old, path).is_err() {
+            // It is all that is left of what was there: not to be deleted with the rest.
+            let _ = beside.keep();
+        }
+        return Err(fail(error));
+    }
+    Ok(())
 }

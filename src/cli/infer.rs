@@ -1,4 +1,4 @@
-//! `unmask infer`: the posterior of a model, as a table or as JSON.
+//! `unmask infer`: the posterior of a model, as a table or as JSON, and its draws.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -6,10 +6,17 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::console::{Failure, Status, output, plain, tell, write_file};
+use super::console::{Failure, Status, output, plain, tell, write_file, write_folder};
+use super::draws::Draws;
+use super::stan_csv::stan_csv;
+use super::zarr::{self, Observed};
 use super::{InferArgs, json, report};
+use crate::api::{Data, Model, VariableInfo};
+use crate::check::core::VariableKind;
 use crate::diagnostic::Diagnostic;
 use crate::infer::{InferOptions, Method, Progress, Silent};
+use crate::runtime::Supplied;
+use crate::syntax::ast::Role;
 
 pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
     let method = Method::named(&arguments.method).map_err(|error| plain("E0705", Diagnostic::from(&error).message))?;
@@ -28,7 +35,23 @@ pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
     let (inferred, sources) = answer?;
     tell(&inferred.warnings, &sources);
     let text = if arguments.json { json::json(&inferred) } else { report::table(&inferred, arguments.all) };
-    write_text(arguments.output.as_deref(), &text)?;
+    let mut reported = false;
+    for path in &arguments.output {
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("csv") => write_stan_csv(path, &Draws::new(&inferred))?,
+            Some("zarr") => {
+                let observed = observed(&model, &data)?;
+                write_folder(path, ".zgroup", &zarr::store(&Draws::new(&inferred), &observed))?;
+            }
+            Some(_) | None => {
+                write_file(path, |to| Ok(to.write_all(text.as_bytes())?))?;
+                reported = true;
+            }
+        }
+    }
+    if !reported {
+        write_text(None, &text)?;
+    }
     Ok(if inferred.certified { Status::Fine } else { Status::NotCertified })
 }
 
@@ -55,6 +78,37 @@ pub(super) fn write_text(path: Option<&Path>, text: &str) -> Result<(), Failure>
     }
 }
 
+/// One file a chain: `fit_1.csv`, `fit_2.csv`, ... for `fit.csv`, as CmdStan names them; the name itself for one chain.
+fn write_stan_csv(path: &Path, draws: &Draws<'_>) -> Result<(), Failure> {
+    for chain in 0..draws.chains.len() {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let own = if draws.chains.len() == 1 {
+            path.to_path_buf()
+        } else {
+            path.with_file_name(format!("{stem}_{}.csv", chain + 1))
+        };
+        write_file(&own, |to| Ok(to.write_all(stan_csv(draws, chain).as_bytes())?))?;
+    }
+    Ok(())
+}
+
+/// The observations that the data name as a whole.
+fn observed(model: &Model, data: &Data) -> Result<Vec<Observed>, Failure> {
+    let conditions = model.target(data)?.conditions;
+    let is_observed = |v: &VariableInfo| match v.kind {
+        VariableKind::Random(Role::Observe) | VariableKind::Condition => true,
+        VariableKind::Random(Role::Given | Role::Sample)
+        | VariableKind::Parameter
+        | VariableKind::Deterministic
+        | VariableKind::Submodel(_) => false,
+    };
+    let value = |v: VariableInfo| match conditions.get(&v.name) {
+        Some(Supplied::Value(value)) => Some(Observed { name: v.name.to_string(), value: value.clone() }),
+        Some(Supplied::Partial { .. } | Supplied::Masked) | None => None,
+    };
+    Ok(model.variables().into_iter().filter(is_observed).filter_map(value).collect())
+}
+
 /// A bar for each stage.
 struct Bar {
     bar: Option<ProgressBar>,
@@ -72,7 +126,8 @@ impl Progress for Bar {
     fn start(&mut self, stage: &str, total: u64) {
         self.clear();
         let bar = if total == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(total) };
-        let template = if total == 0 { "{prefix} {spinner} {pos}" } else { "{prefix} {bar:30} {pos}/{len} {eta} left" };
+        let template =
+            if total == 0 { "{prefix} {spinner} {pos}" } else { "{prefix} {bar:30} {pos}/{len} {eta} left  {msg}" };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
@@ -84,6 +139,12 @@ impl Progress for Bar {
     fn advance(&mut self, steps: u64) {
         if let Some(bar) = &self.bar {
             bar.inc(steps);
+        }
+    }
+
+    fn remark(&mut self, remark: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(remark.to_owned());
         }
     }
 }

@@ -24,6 +24,14 @@ pub(super) fn json(inferred: &Inferred) -> String {
         put("ess", json!(v.ess));
         put("r_hat", json!(v.r_hat));
         put("mcse", json!(v.mcse));
+        if let Some(error) = v.mcse_sd {
+            put("mcse_sd", json!(error));
+        }
+        if let Some([low, middle, high]) = v.mcse_quantiles {
+            put("mcse_q5", json!(low));
+            put("mcse_q50", json!(middle));
+            put("mcse_q95", json!(high));
+        }
         if let Some(probabilities) = &v.probabilities {
             put(
                 "probabilities",

@@ -2,6 +2,7 @@
 
 mod console;
 mod doc;
+mod draws;
 mod format;
 mod geweke;
 mod infer;
@@ -10,6 +11,8 @@ mod render;
 mod report;
 mod sbc;
 mod simulate;
+mod stan_csv;
+mod zarr;
 
 pub use render::render;
 
@@ -170,9 +173,10 @@ struct InferArgs {
     /// Show every variable, however many there are
     #[arg(long)]
     all: bool,
-    /// Write to this file instead of standard output
+    /// Write the draws, as CmdStan does (`.csv`: one file a chain) or for ArviZ (`.zarr`: a folder); any other name: write
+    /// the report there instead of to standard output. May be repeated
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    output: Vec<PathBuf>,
     /// No progress bars
     #[arg(short, long)]
     quiet: bool,

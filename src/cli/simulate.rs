@@ -6,7 +6,7 @@ use std::io::Write;
 use super::console::{Failure, Status, output, plain, tell, write_file};
 use super::{DrawFormat, SimulateArgs};
 use crate::runtime::{Batch, Columns};
-use crate::value::{Array, Base, Value, format_real};
+use crate::value::{Array, Base, Value, format_real, unravel};
 
 pub(super) fn simulate(arguments: &SimulateArgs) -> Result<Status, Failure> {
     let model = arguments.program.model()?;
@@ -153,15 +153,6 @@ impl Row {
             None => self.field(&csv_scalar(value)),
         }
     }
-}
-
-fn unravel(shape: &[usize], mut flat: usize) -> Vec<usize> {
-    let mut indices = vec![0; shape.len()];
-    for (index, size) in indices.iter_mut().zip(shape).rev() {
-        *index = flat % size.max(&1);
-        flat /= size.max(&1);
-    }
-    indices
 }
 
 fn csv_scalar(value: &Value) -> String {

@@ -2,9 +2,10 @@
 //!
 //! Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), "Rank-normalization, folding, and localization: an improved R̂ for
 //! assessing convergence of MCMC" (R̂, bulk and tail effective sample size); Geyer (1992), initial monotone sequence;
-//! Vehtari, Simpson, Gelman, Yao & Gabry (2024), "Pareto smoothed importance sampling"; Zhang & Stephens (2009) for the fit.
+//! Vehtari, Simpson, Gelman, Yao & Gabry (2024), "Pareto smoothed importance sampling"; Zhang & Stephens (2009) for the fit;
+//! Betancourt (2016), "Diagnosing suboptimal cotangent disintegrations in Hamiltonian Monte Carlo" (E-BFMI).
 
-use statrs::distribution::{ContinuousCDF, Normal};
+use statrs::distribution::{Beta, ContinuousCDF, Normal};
 
 /// The largest Pareto k̂ that any number of draws may have.
 pub const K_HAT_LIMIT: f64 = 0.7;
@@ -145,28 +146,93 @@ pub fn ess_bulk(chains: &[&[f64]]) -> Option<f64> {
     usable(chains).then(|| ess(&rank_normalise(&split(chains))))
 }
 
+/// The sorted draws of all chains.
+fn sorted(chains: &[&[f64]]) -> Vec<f64> {
+    let mut all: Vec<f64> = chains.iter().flat_map(|c| c.iter().copied()).collect();
+    all.sort_by(f64::total_cmp);
+    all
+}
+
+/// Effective sample size for a quantile: of whether draws are at most the quantile of `level` in (0, 1). `None` as for
+/// [`r_hat`], or where that is so of all or none.
+pub fn ess_quantile(chains: &[&[f64]], level: f64) -> Option<f64> {
+    usable(chains).then(|| ess_of_level(chains, &sorted(chains), level))?
+}
+
+fn ess_of_level(chains: &[&[f64]], sorted: &[f64], level: f64) -> Option<f64> {
+    let position = level * (sorted.len() as f64 - 1.0);
+    let below = position.floor() as usize;
+    let share = position - below as f64;
+    let quantile = sorted[below] * (1.0 - share) + sorted[(below + 1).min(sorted.len() - 1)] * share;
+    let indicator: Vec<Vec<f64>> =
+        chains.iter().map(|c| c.iter().map(|x| f64::from(u8::from(*x <= quantile))).collect()).collect();
+    let views: Vec<&[f64]> = indicator.iter().map(Vec::as_slice).collect();
+    (!is_constant(&views)).then(|| ess(&split(&views)))
+}
+
 /// Tail effective sample size: the smaller of those for the 5 % and 95 % quantiles. `None` as for [`r_hat`], or where both
 /// quantiles are at an end of the draws (as of few distinct values).
 pub fn ess_tail(chains: &[&[f64]]) -> Option<f64> {
     if !usable(chains) {
         return None;
     }
-    let mut all: Vec<f64> = chains.iter().flat_map(|c| c.iter().copied()).collect();
-    all.sort_by(f64::total_cmp);
-    let of = |level: f64| {
-        let position = level * (all.len() as f64 - 1.0);
-        let below = position.floor() as usize;
-        let share = position - below as f64;
-        let quantile = all[below] * (1.0 - share) + all[(below + 1).min(all.len() - 1)] * share;
-        let indicator: Vec<Vec<f64>> =
-            chains.iter().map(|c| c.iter().map(|x| f64::from(u8::from(*x <= quantile))).collect()).collect();
-        let views: Vec<&[f64]> = indicator.iter().map(Vec::as_slice).collect();
-        (!is_constant(&views)).then(|| ess(&split(&views)))
-    };
-    match (of(0.05), of(0.95)) {
+    let sorted = sorted(chains);
+    match (ess_of_level(chains, &sorted, 0.05), ess_of_level(chains, &sorted, 0.95)) {
         (Some(low), Some(high)) => Some(low.min(high)),
         (low, high) => low.or(high),
     }
+}
+
+/// Monte Carlo standard error of the mean, sd / √ESS (Vehtari et al. 2021). `None` as for [`r_hat`].
+pub fn mcse_mean(chains: &[&[f64]]) -> Option<f64> {
+    let all: Vec<f64> = chains.concat();
+    effective_sample_size(chains).map(|ess| (variance(&all) / ess).sqrt())
+}
+
+/// Monte Carlo standard error of the standard deviation: by the delta method from that of E (x − mean)², with the
+/// effective sample size of (x − mean)². `None` as for [`r_hat`].
+pub fn mcse_sd(chains: &[&[f64]]) -> Option<f64> {
+    if !usable(chains) {
+        return None;
+    }
+    let center = mean(&chains.concat());
+    let squares: Vec<Vec<f64>> = chains.iter().map(|c| c.iter().map(|x| (x - center).powi(2)).collect()).collect();
+    let views: Vec<&[f64]> = squares.iter().map(Vec::as_slice).collect();
+    // Draws at two values at the same distance from their mean.
+    let Some(ess) = effective_sample_size(&views) else { return Some(0.0) };
+    let all = squares.concat();
+    let square = mean(&all);
+    let fourth = mean(&all.iter().map(|s| s * s).collect::<Vec<_>>());
+    Some(((fourth - square * square) / ess / square / 4.0).sqrt())
+}
+
+/// Monte Carlo standard error of the quantile of `level` in (0, 1): half the width of the interval between the draws at the
+/// 16 % and 84 % quantiles of a beta distribution with the effective sample size for that quantile (Vehtari et al.
+/// 2021). `None` as for [`ess_quantile`].
+pub fn mcse_quantile(chains: &[&[f64]], level: f64) -> Option<f64> {
+    if !usable(chains) {
+        return None;
+    }
+    let sorted = sorted(chains);
+    let ess = ess_of_level(chains, &sorted, level)?;
+    let beta = Beta::new(ess * level + 1.0, ess * (1.0 - level) + 1.0).ok()?;
+    let size = sorted.len() as f64;
+    // One standard deviation of a normal to each side.
+    let low = (beta.inverse_cdf(0.158_655_3) * size - 1.0).max(0.0).floor() as usize;
+    let high = (beta.inverse_cdf(0.841_344_7) * size - 1.0).min(size - 1.0).ceil() as usize;
+    Some((sorted.get(high)? - sorted.get(low)?) / 2.0)
+}
+
+/// The estimated Bayesian fraction of missing information of one chain's energies: Σ (Eₙ − Eₙ₋₁)² / Σ (Eₙ − Ē)² (Betancourt
+/// 2016). Where it is small, momenta reach only some of the energies that the posterior has, and tails are explored
+/// slowly. `None` for fewer than two different energies.
+pub fn e_bfmi(energies: &[f64]) -> Option<f64> {
+    if is_constant(&[energies]) || energies.iter().any(|e| !e.is_finite()) {
+        return None;
+    }
+    let center = mean(energies);
+    let steps: f64 = energies.windows(2).map(|pair| (pair[1] - pair[0]).powi(2)).sum();
+    Some(steps / energies.iter().map(|e| (e - center).powi(2)).sum::<f64>())
 }
 
 /// Pareto-smoothed importance weights.

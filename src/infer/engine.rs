@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::error::InferError;
+use super::nuts::DrawStatistics;
 use super::record::Record;
 use super::target::TargetRef;
 use super::{enumerate, importance, laplace, mh, prior};
@@ -106,6 +107,8 @@ pub trait Progress: Send {
     fn start(&mut self, stage: &str, total: u64);
     /// So many more steps of it are done.
     fn advance(&mut self, steps: u64);
+    /// How it is going, in a few words.
+    fn remark(&mut self, _remark: &str) {}
 }
 
 /// Tells nobody.
@@ -132,6 +135,8 @@ pub struct Sampled {
     pub k_hat: Option<f64>,
     /// Estimate of log p(observed | given), and its standard error.
     pub log_evidence: Option<(f64, f64)>,
+    /// What the sampler says about each draw, in the record's order; empty where it says nothing.
+    pub statistics: Vec<DrawStatistics>,
     /// Whether the certificate holds.
     pub held: bool,
     /// Why, or why not, in words.
@@ -177,6 +182,10 @@ pub struct VariableSummary {
     pub r_hat: Option<f64>,
     /// Monte Carlo standard error of the mean; 0 for an exact answer.
     pub mcse: f64,
+    /// Monte Carlo standard error of the standard deviation, for Markov chains.
+    pub mcse_sd: Option<f64>,
+    /// Monte Carlo standard errors of the 5 %, 50 % and 95 % quantiles, for Markov chains.
+    pub mcse_quantiles: Option<[f64; 3]>,
     /// For bool and int with at most 20 values: each with its probability.
     pub probabilities: Option<Vec<(String, f64)>>,
     /// The share of the posterior in which the variable exists, where that is not all of it; the rest of the summary is
@@ -213,6 +222,10 @@ pub struct Inferred {
     pub variables: Vec<VariableSummary>,
     /// The draws.
     pub posterior: Arc<Posterior>,
+    /// Markov chains, whose draws follow each other and are equally many; 0 for independent draws.
+    pub chains: usize,
+    /// What the sampler says about each draw; empty where it says nothing.
+    pub statistics: Vec<DrawStatistics>,
     /// What the user should know.
     pub warnings: Vec<Diagnostic>,
 }

@@ -94,6 +94,7 @@ pub(super) fn enumerate(
         exact: true,
         k_hat: None,
         log_evidence: Some((largest + total.ln(), 0.0)),
+        statistics: Vec::new(),
         held: true,
         reason: match visited {
             1 => "exact: one execution".into(),

@@ -54,6 +54,14 @@ pub enum InferError {
         /// The statement.
         span: Span,
     },
+    /// A sampler cannot start, or cannot go on.
+    #[error("`{engine}` failed: {reason}")]
+    SamplerFailed {
+        /// The engine.
+        engine: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// No engine has this name.
     #[error("unknown method `{name}`")]
     UnknownMethod {
@@ -110,6 +118,7 @@ impl From<&InferError> for Diagnostic {
                 }
             }
             InferError::InvalidOption { .. } => Self::error("E0706", message),
+            InferError::SamplerFailed { .. } => Self::error("E0707", message).help("another `--method` may do better"),
         }
     }
 }

@@ -149,6 +149,7 @@ pub(super) fn weigh(record: Record, log_weights: &[f64], ledger: &Ledger) -> Res
         exact: false,
         k_hat,
         log_evidence: Some(log_mean_exp(log_weights)),
+        statistics: Vec::new(),
         held,
         reason,
         warnings,

@@ -72,6 +72,8 @@ pub(super) fn infer_borrowed(
         ladder: rungs,
         variables: summarise(&sampled),
         posterior: Arc::new(posterior),
+        chains: sampled.chains,
+        statistics: sampled.statistics,
         warnings,
     })
 }

@@ -12,10 +12,9 @@ use rand_distr::StandardNormal;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::diagnostics::{ess_bulk, ess_tail, r_hat};
+use super::certificate::certify_chains;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
-use super::importance::ENOUGH;
 use super::proposal::{OwnDistribution, drawable};
 use super::record::{Chunk, Record};
 use super::stream::{Stream, StreamPurpose, stream};
@@ -42,9 +41,6 @@ const TRIES: usize = 20_000;
 /// Acceptance rates that the scale of a random walk is adapted to (Roberts & Rosenthal 2001), for one and more dimensions.
 const ACCEPT_ONE: f64 = 0.44;
 const ACCEPT_MANY: f64 = 0.234;
-
-/// R̂ up to which chains count as mixed.
-const R_HAT_LIMIT: f64 = 1.01;
 
 /// Which proposals an update may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -489,7 +485,7 @@ impl<'a> Chains<'a> {
             chunks.push(all);
             ledger.absorb(&chain.ledger);
         }
-        let (held, reason) = certify(&record, self.chains.len());
+        let (held, reason) = certify_chains(&record, self.chains.len());
         let mut warnings = Vec::new();
         if let Some((text, count, span)) = ledger.main_reason() {
             warnings.push(
@@ -507,6 +503,7 @@ impl<'a> Chains<'a> {
             exact: false,
             k_hat: None,
             log_evidence: None,
+            statistics: Vec::new(),
             held,
             reason,
             warnings,
@@ -519,55 +516,4 @@ fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progre
     let mut chains = Chains::start(target, count, options.warmup.unwrap_or(WARMUP), options.seed, progress)?;
     chains.extend(options.draws.unwrap_or(DRAWS).div_ceil(count), progress)?;
     Ok(chains.sampled())
-}
-
-/// R̂ ≤ 1.01 and bulk and tail effective sample sizes ≥ 400, for every scalar that is always there, and for whether the
-/// others are there. A choice that never changed refuses the certificate: it may be stuck.
-fn certify(record: &Record, chains: usize) -> (bool, String) {
-    if chains < 2 {
-        return (false, "one chain cannot tell whether it has mixed".into());
-    }
-    let (mut worst_r_hat, mut least_ess) = (1.0_f64, f64::INFINITY);
-    for (address, values) in record.columns() {
-        let always = values.iter().all(Option::is_some);
-        let scalars = values.iter().flatten().next().map_or(0, |v| v.to_f64s().len());
-        let columns: Vec<Vec<f64>> = if always {
-            let flat: Vec<Vec<f64>> = values.iter().flatten().map(Value::to_f64s).collect();
-            (0..scalars).map(|e| flat.iter().map(|v| v.get(e).copied().unwrap_or(f64::NAN)).collect()).collect()
-        } else {
-            vec![values.iter().map(|v| f64::from(u8::from(v.is_some()))).collect()]
-        };
-        for column in columns {
-            let views: Vec<&[f64]> = column.chunks(column.len() / chains).take(chains).collect();
-            if column.iter().all(|x| Some(x) == column.first()) {
-                if always && !address.deterministic {
-                    let name = &address.name;
-                    return (false, format!("`{name}` has one value in all draws: it may be stuck"));
-                }
-                continue;
-            }
-            let (Some(r), Some(bulk)) = (r_hat(&views), ess_bulk(&views)) else {
-                return (false, "some draws are not finite, or there are too few".into());
-            };
-            worst_r_hat = worst_r_hat.max(if r.is_nan() { f64::INFINITY } else { r });
-            least_ess = least_ess.min(bulk).min(ess_tail(&views).unwrap_or(bulk));
-        }
-    }
-    if least_ess == f64::INFINITY {
-        // Nothing varies: either nothing is masked, or no chain ever moved.
-        let masked = record.columns().any(|(a, _)| !a.deterministic);
-        return if masked {
-            (false, "no draw differs from another: the chains did not move".into())
-        } else {
-            (true, "nothing is masked".into())
-        };
-    }
-    let numbers = format!("R̂ {worst_r_hat:.3}, ESS {least_ess:.0}");
-    if worst_r_hat > R_HAT_LIMIT {
-        (false, format!("{numbers}: R̂ is above {R_HAT_LIMIT}, the chains have not mixed"))
-    } else if least_ess < ENOUGH {
-        (false, format!("{numbers}: fewer than {ENOUGH} effective draws"))
-    } else {
-        (true, numbers)
-    }
 }

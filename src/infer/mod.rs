@@ -3,8 +3,10 @@
 //! [`infer`] answers a [`Target`]. Each engine is a handler of the runtime, in a file of its own, with a row in [`ENGINES`].
 //! Nothing here knows where proposals come from ([`Proposal`]).
 
+mod advi;
 pub mod anchors;
 mod calibration;
+mod certificate;
 mod coordinates;
 mod diagnostics;
 mod engine;
@@ -19,6 +21,7 @@ mod laplace;
 mod mh;
 mod modes;
 mod nested;
+mod nuts;
 mod prior;
 mod proposal;
 mod query;
@@ -31,13 +34,18 @@ mod target;
 mod trace;
 mod uniformity;
 
+pub use advi::{
+    AdviFit, AdviSettings, NormalApproximation, NormalFamily, NormalScale, WeightedDraws, fit_advi, weighted_draws,
+};
 pub use calibration::{
     Answer, Calibration, CalibrationOptions, Coverage, DOUBTED, LOG_LIKELIHOOD, Quantity, REFUTED, Verdict, calibrate,
     calibrate_with,
 };
+pub use certificate::{E_BFMI_LIMIT, NutsCertificate, certify_nuts};
 pub use coordinates::Coordinates;
 pub use diagnostics::{
-    K_HAT_LIMIT, Psis, effective_sample_size, ess_bulk, ess_tail, k_hat_threshold, pareto_smooth, r_hat, weights_ess,
+    K_HAT_LIMIT, Psis, e_bfmi, effective_sample_size, ess_bulk, ess_quantile, ess_tail, k_hat_threshold, mcse_mean,
+    mcse_quantile, mcse_sd, pareto_smooth, r_hat, weights_ess,
 };
 pub use engine::{ENGINES, Engine, InferOptions, Inferred, Method, Progress, Rung, Silent, VariableSummary};
 pub use error::InferError;
@@ -45,6 +53,7 @@ pub use geweke::{Geweke, GewekeOptions, GewekeScalar, Step, geweke, geweke_with,
 pub use ladder::infer;
 pub use mh::{Kernel, MarkovChain};
 pub use nested::Engines;
+pub use nuts::{DrawStatistics, MassMatrix, NutsDraws, NutsSettings, find_start, sample_nuts};
 pub use proposal::{Guide, NoDraw, OwnDistribution, Proposal, Proposed, drawable, is_proper};
 pub use record::{Address, Record};
 pub use stream::{Stream, StreamPurpose, stream};

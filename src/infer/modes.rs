@@ -14,8 +14,12 @@ const ASCENTS: usize = 32;
 /// The share of the evidence that a mode must have to count.
 const COUNTS: f64 = 0.01;
 
-/// The neighbourhood of a mode: Mahalanobis distance up to here, squared.
-const NEAR: f64 = 9.0;
+/// The neighbourhood of a mode: squared Mahalanobis distance up to 9, or in many dimensions, where that would hold hardly
+/// any of its mass, up to two standard deviations beyond the mean of a χ² of that many degrees.
+fn near(dimension: usize) -> f64 {
+    let d = dimension as f64;
+    (d + 2.0 * (2.0 * d).sqrt()).max(9.0)
+}
 
 /// The part of its mass that the draws must have in its neighbourhood.
 const ENOUGH: f64 = 1.0 / 3.0;
@@ -43,7 +47,8 @@ impl Neighbourhood {
 
     /// The mass of the draws near a mode.
     fn mass(&self, anchor: &AnchorMode) -> f64 {
-        let near = self.draws[anchor.path].iter().filter(|(z, _)| anchor.mode.distance(z) <= NEAR);
+        let limit = near(anchor.mode.location.len());
+        let near = self.draws[anchor.path].iter().filter(|(z, _)| anchor.mode.distance(z) <= limit);
         near.map(|(_, weight)| weight).sum()
     }
 }
@@ -89,5 +94,5 @@ pub(super) fn look_for_modes(
 
 /// The mass of a normal distribution within the neighbourhood of its mode.
 fn near_mass(dimension: usize) -> f64 {
-    ChiSquared::new(dimension.max(1) as f64).map_or(1.0, |d| if dimension == 0 { 1.0 } else { d.cdf(NEAR) })
+    ChiSquared::new(dimension.max(1) as f64).map_or(1.0, |d| if dimension == 0 { 1.0 } else { d.cdf(near(dimension)) })
 }

@@ -30,6 +30,7 @@ fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progre
         exact: false,
         k_hat: None,
         log_evidence: None,
+        statistics: Vec::new(),
         held,
         reason: reason.into(),
         warnings: Vec::new(),

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::joint::Drawn;
 use super::record::Address;
-use crate::value::{Posterior, Value};
+use crate::value::{Posterior, Value, unravel};
 
 /// A scalar that exists in less than this share of the executions is left out.
 const RARE: f64 = 0.05;
@@ -59,7 +59,7 @@ pub(super) fn scalars<'d>(executions: impl Iterator<Item = &'d [Drawn]>) -> (Vec
         n += 1;
         for drawn in latents {
             let elements = match drawn.value.as_array() {
-                Some(array) => (0..array.size()).map(|flat| array.unravel(flat)).collect(),
+                Some(array) => (0..array.size()).map(|flat| unravel(array.shape(), flat)).collect(),
                 None => vec![Vec::new()],
             };
             for element in elements {

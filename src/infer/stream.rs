@@ -15,12 +15,16 @@ pub enum StreamPurpose {
     Chain,
     /// Calibration runs.
     Calibration,
-    /// Where engines start.
+    /// Where engines start; the index is the chain.
     Start,
-    /// Variables that nothing known depends on.
-    Replay,
+    /// Stochastic optimisation.
+    Fit,
     /// The look for modes that a proposal misses.
     Modes,
+    /// Variables that nothing known depends on.
+    Replay,
+    /// The order of draws in files.
+    Output,
 }
 
 /// The stream `index` of `purpose` under `seed`: a function of the three alone (SplitMix64 mixes them into a state).
@@ -30,8 +34,10 @@ pub fn stream(seed: u64, purpose: StreamPurpose, index: u64) -> Stream {
         StreamPurpose::Chain => 2,
         StreamPurpose::Calibration => 3,
         StreamPurpose::Start => 4,
+        StreamPurpose::Fit => 5,
         StreamPurpose::Modes => 6,
         StreamPurpose::Replay => 7,
+        StreamPurpose::Output => 8,
     };
     let mut state = split_mix(seed);
     state = split_mix(state ^ purpose);

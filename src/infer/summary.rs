@@ -1,8 +1,8 @@
 //! From draws to what is reported of each scalar.
 
-use super::diagnostics::{effective_sample_size, ess_bulk, ess_tail, r_hat, weights_ess};
+use super::diagnostics::{ess_bulk, ess_tail, mcse_mean, mcse_quantile, mcse_sd, r_hat, weights_ess};
 use super::engine::{Sampled, VariableSummary};
-use crate::value::{Base, DataType, Value, weighted_quantile};
+use crate::value::{Base, DataType, Value, unravel, weighted_quantile};
 
 /// Values up to which a discrete variable is reported by probabilities.
 const FEW: usize = 20;
@@ -48,16 +48,6 @@ pub(super) fn summarise(sampled: &Sampled) -> Vec<VariableSummary> {
     choices
 }
 
-/// The subscripts of the `flat`-th element in row-major order.
-fn unravel(shape: &[usize], mut flat: usize) -> Vec<usize> {
-    let mut indices = vec![0; shape.len()];
-    for (axis, size) in shape.iter().enumerate().rev() {
-        indices[axis] = flat % size;
-        flat /= size;
-    }
-    indices
-}
-
 fn scalar(column: &[Option<f64>], weights: &[f64], sampled: &Sampled, ty: DataType) -> VariableSummary {
     let present: Vec<(f64, f64)> = column.iter().zip(weights).filter_map(|(x, w)| Some(((*x)?, *w))).collect();
     let everywhere = present.len() == column.len();
@@ -68,13 +58,20 @@ fn scalar(column: &[Option<f64>], weights: &[f64], sampled: &Sampled, ty: DataTy
     let mut ess = None;
     let mut for_mean = None;
     let mut scale_reduction = None;
+    let (mut error_of_mean, mut error_of_sd, mut errors_of_quantiles) = (None, None, None);
     if let Some(length) = present.len().checked_div(sampled.chains) {
         if everywhere {
             let values: Vec<f64> = present.iter().map(|(x, _)| *x).collect();
             let views: Vec<&[f64]> = values.chunks(length.max(1)).take(sampled.chains).collect();
             scale_reduction = r_hat(&views);
             ess = ess_bulk(&views).map(|bulk| bulk.min(ess_tail(&views).unwrap_or(bulk)));
-            for_mean = effective_sample_size(&views);
+            error_of_mean = mcse_mean(&views);
+            error_of_sd = mcse_sd(&views);
+            let of = |level| mcse_quantile(&views, level);
+            errors_of_quantiles = match (of(0.05), of(0.5), of(0.95)) {
+                (Some(low), Some(middle), Some(high)) => Some([low, middle, high]),
+                _ => None,
+            };
         }
     } else if !sampled.exact {
         ess = Some(weights_ess(&normalised));
@@ -86,11 +83,11 @@ fn scalar(column: &[Option<f64>], weights: &[f64], sampled: &Sampled, ty: DataTy
         _ => present.len() as f64 / (present.len() as f64 - 1.0),
     };
     let sd = (square * correction).sqrt();
-    let mcse = match (sampled.exact, sampled.chains, for_mean) {
+    let mcse = match (sampled.exact, sampled.chains, error_of_mean) {
         (true, _, _) => 0.0,
         // The delta method for self-normalised importance sampling (Owen 2013, eq. 9.8).
         (false, 0, _) => present.iter().map(|(x, w)| (w / total * (x - mean)).powi(2)).sum::<f64>().sqrt(),
-        (false, _, Some(n)) => sd / n.sqrt(),
+        (false, _, Some(error)) => error,
         (false, _, None) => {
             if sd == 0.0 {
                 0.0
@@ -110,6 +107,8 @@ fn scalar(column: &[Option<f64>], weights: &[f64], sampled: &Sampled, ty: DataTy
         ess,
         r_hat: scale_reduction,
         mcse,
+        mcse_sd: error_of_sd,
+        mcse_quantiles: errors_of_quantiles,
         probabilities: probabilities(&present, total, ty.base),
         exists: (!everywhere).then(|| total / weights.iter().sum::<f64>()).filter(|share| *share < 1.0),
         histogram: histogram(&present),

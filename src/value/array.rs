@@ -225,16 +225,16 @@ impl Array {
         shape[0] = range.len();
         Some(Self { shape, elements: self.elements.slice(range.start * size..range.end * size)? })
     }
+}
 
-    /// The indices of the `flat`-th element.
-    pub fn unravel(&self, mut flat: usize) -> Vec<usize> {
-        let mut indices = vec![0; self.shape.len()];
-        for (axis, size) in self.shape.iter().enumerate().rev() {
-            indices[axis] = flat % size.max(&1);
-            flat /= size.max(&1);
-        }
-        indices
+/// The subscripts of the `flat`-th element in row-major order.
+pub fn unravel(shape: &[usize], mut flat: usize) -> Vec<usize> {
+    let mut subscripts = vec![0; shape.len()];
+    for (subscript, size) in subscripts.iter_mut().zip(shape).rev() {
+        *subscript = flat % size.max(&1);
+        flat /= size.max(&1);
     }
+    subscripts
 }
 
 fn integers(value: &Value) -> Vec<i64> {

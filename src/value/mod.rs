@@ -5,7 +5,7 @@
 mod array;
 mod posterior;
 
-pub use array::{Array, Elements, RaggedArray};
+pub use array::{Array, Elements, RaggedArray, unravel};
 pub use posterior::{Column, Marginal, Posterior, weighted_quantile};
 
 use std::fmt;

@@ -1,7 +1,11 @@
 //! Engines against exact posteriors, diagnostics against reference values, and kernels against the prior (Geweke).
 
+mod advi;
 mod calibration;
+mod certificate;
 mod conjugate;
+mod densities;
 mod diagnostics;
 mod geweke;
+mod nuts;
 mod semantics;

@@ -9,6 +9,7 @@ mod density;
 mod dist;
 mod infer;
 mod oracle;
+mod output;
 mod robustness;
 mod runtime;
 mod syntax;

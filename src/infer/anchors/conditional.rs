@@ -8,12 +8,13 @@ use super::{AnchorMode, Anchors, Element};
 use crate::density::{Evaluator, TapeEvaluator};
 use crate::dist::{Distribution, Point, log_sum_exp};
 
-/// Nats by which a value may depart from the normal approximation before a mode is refined.
+/// Nats by which a value may depart from the normal approximation before a mode is refined, for one coordinate to come; for
+/// more, a Hessian costs more, and small departures in each add up without mattering in any.
 const DEPARTURE: f64 = 0.05;
 
 /// Coordinates that may still be to come where a mode is refined, and refinements of one mode in one draw.
 const MOST_REFINED: usize = 64;
-const REFINEMENTS: usize = 6;
+const REFINEMENTS: usize = 4;
 
 /// Coordinates to come up to which a refinement goes on to the mode; beyond it is one step.
 const FEW: usize = 3;
@@ -48,7 +49,7 @@ pub struct Shares {
 
 impl Default for Shares {
     fn default() -> Self {
-        Self { heavy: 0.04, own: 0.01 }
+        Self { heavy: 0.05, own: 0.05 }
     }
 }
 
@@ -578,7 +579,8 @@ fn advance(
     }
     state.own = own(path, state.decoded, evaluator);
     let expected = state.peak - state.half_square;
-    let departs = value.is_nan() || (value - expected).abs() > DEPARTURE;
+    let allowed = DEPARTURE * (total - state.decoded).max(1) as f64;
+    let departs = value.is_nan() || (value - expected).abs() > allowed;
     if departs && total - state.decoded <= MOST_REFINED && state.refinements < REFINEMENTS {
         state.refinements += 1;
         refine(state, evaluator, scales);

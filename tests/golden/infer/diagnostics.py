@@ -1,4 +1,4 @@
-"""Reference values of convergence diagnostics and Pareto smoothing, computed with ArviZ 0.20.
+"""Reference values of convergence diagnostics and Pareto smoothing, computed with ArviZ 0.23.
 
 Writes diagnostics.json beside it. The draws are functions of integers, so that the test makes the same ones.
 """
@@ -44,6 +44,12 @@ for seed, correlation, shift in [(1, 0.0, 0.0), (2, 0.9, 0.0), (3, -0.5, 0.0), (
             "bulk": float(arviz.ess(x, method="bulk")),
             "tail": float(arviz.ess(x, method="tail")),
             "mean": float(arviz.ess(x, method="mean")),
+            "quantile": float(arviz.ess(x, method="quantile", prob=0.25)),
+            "mcse_mean": float(arviz.mcse(x, method="mean")),
+            "mcse_sd": float(arviz.mcse(x, method="sd")),
+            "mcse_median": float(arviz.mcse(x, method="median")),
+            "mcse_quantile": float(arviz.mcse(x, method="quantile", prob=0.95)),
+            "bfmi": [float(b) for b in arviz.bfmi(x)],
         }
     )
 

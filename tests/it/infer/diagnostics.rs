@@ -1,7 +1,10 @@
 //! Convergence diagnostics and Pareto smoothing against ArviZ (`tests/golden/infer/diagnostics.py`).
 
 use serde_json::Value;
-use unmask::infer::{effective_sample_size, ess_bulk, ess_tail, k_hat_threshold, pareto_smooth, r_hat, weights_ess};
+use unmask::infer::{
+    e_bfmi, effective_sample_size, ess_bulk, ess_quantile, ess_tail, k_hat_threshold, mcse_mean, mcse_quantile,
+    mcse_sd, pareto_smooth, r_hat, weights_ess,
+};
 
 fn reference() -> Value {
     serde_json::from_str(include_str!("../../golden/infer/diagnostics.json")).unwrap()
@@ -35,10 +38,23 @@ fn convergence_diagnostics_agree_with_arviz() {
         let number = |key: &str| case[key].as_f64().unwrap();
         let chains = chains(case["seed"].as_u64().unwrap(), number("correlation"), number("shift"));
         let views: Vec<&[f64]> = chains.iter().map(Vec::as_slice).collect();
-        let found = [r_hat(&views), ess_bulk(&views), ess_tail(&views), effective_sample_size(&views)];
-        for (key, found) in ["r_hat", "bulk", "tail", "mean"].iter().zip(found) {
+        for (key, found) in [
+            ("r_hat", r_hat(&views)),
+            ("bulk", ess_bulk(&views)),
+            ("tail", ess_tail(&views)),
+            ("mean", effective_sample_size(&views)),
+            ("quantile", ess_quantile(&views, 0.25)),
+            ("mcse_mean", mcse_mean(&views)),
+            ("mcse_sd", mcse_sd(&views)),
+            ("mcse_median", mcse_quantile(&views, 0.5)),
+            ("mcse_quantile", mcse_quantile(&views, 0.95)),
+        ] {
             let (found, wanted) = (found.unwrap(), number(key));
             assert!((found / wanted - 1.0).abs() < 1e-6, "{key} of {case}: {found}, not {wanted}");
+        }
+        for (chain, wanted) in views.iter().zip(case["bfmi"].as_array().unwrap()) {
+            let (found, wanted) = (e_bfmi(chain).unwrap(), wanted.as_f64().unwrap());
+            assert!((found / wanted - 1.0).abs() < 1e-9, "E-BFMI of {case}: {found}, not {wanted}");
         }
     }
 }
@@ -87,6 +103,8 @@ fn constant_or_infinite_draws_have_no_diagnostics() {
     let flat = [vec![1.0; 100], vec![1.0; 100]];
     let views: Vec<&[f64]> = flat.iter().map(Vec::as_slice).collect();
     assert_eq!((r_hat(&views), ess_bulk(&views), ess_tail(&views)), (None, None, None));
+    assert_eq!((ess_quantile(&views, 0.5), mcse_mean(&views), mcse_sd(&views)), (None, None, None));
+    assert_eq!((mcse_quantile(&views, 0.5), e_bfmi(views[0]), e_bfmi(&[])), (None, None, None));
     let infinite = [vec![1.0, f64::INFINITY, 2.0, 3.0, 1.0], vec![1.0, 2.0, 3.0, 4.0, 5.0]];
     let views: Vec<&[f64]> = infinite.iter().map(Vec::as_slice).collect();
     assert_eq!(r_hat(&views), None);
