@@ -7,9 +7,10 @@ use super::engine::{InferOptions, Inferred, Method, Progress, Rung, Sampled};
 use super::error::InferError;
 use super::mh::Chains;
 use super::proposal::OwnDistribution;
+use super::query::Query;
 use super::summary::summarise;
 use super::target::{Target, TargetRef};
-use super::{enumerate, givens, importance, mh};
+use super::{enumerate, givens, gradient, importance, laplace, mh};
 
 /// Executions that the ladder enumerates.
 const ENUMERATE: u64 = 100_000;
@@ -18,11 +19,19 @@ const ENUMERATE: u64 = 100_000;
 const FIRST: usize = 4_000;
 const MOST: usize = 128_000;
 
+/// Importance draws that come first, effective draws of them that are too few, and seconds that more may take all the same.
+const PILOT: usize = 256;
+const HOPELESS: f64 = 4.0;
+const CHEAP: f64 = 0.1;
+
 /// Markov chains of the ladder, their warm-up, their first draws, and the most (each).
 const CHAINS: usize = 4;
 const WARMUP: usize = 1_000;
 const SWEEPS: usize = 1_000;
 const MOST_SWEEPS: usize = 64_000;
+
+/// R̂ above which chains of NUTS are in different places, and are not made longer.
+const R_HAT_HOPELESS: f64 = 1.2;
 
 /// Seconds after which the ladder starts nothing more, where the caller does not say.
 const BUDGET: f64 = 60.0;
@@ -119,47 +128,66 @@ fn climb(
     }
 
     let start = Instant::now();
-    let mut draws = options.draws.unwrap_or(FIRST).max(FIRST);
-    let mut best: Option<Sampled> = None;
-    let importance = importance::ENGINE.name;
-    loop {
-        match importance::sample(target, &OwnDistribution, draws, options.seed, progress) {
-            Ok(sampled) => {
-                let ess = sampled.weights.as_deref().map_or(0.0, super::diagnostics::weights_ess);
-                // More draws would do: at this rate they suffice before the limit.
-                let wanted = draws as f64 * 1.5 * importance::ENOUGH / ess;
-                let promising = !sampled.held && wanted <= MOST as f64 && draws * 2 <= MOST && left() > 0.0;
-                if !promising {
-                    best = Some(sampled);
-                    break;
-                }
-                draws = (wanted as usize).clamp(draws * 2, MOST);
-            }
-            // MH tries harder to find a start.
-            Err(error @ (InferError::NoDrawSurvived { .. } | InferError::Improper { .. })) => {
-                rungs.push(failed(importance, &error, start));
-                break;
-            }
-            Err(error) => return Err(error),
+    let mut best: Option<(&'static str, Sampled)> = None;
+    match climb_laplace(target, options, progress, &left) {
+        Ok(sampled) => {
+            rungs.push(rung(laplace::ENGINE.name, &sampled, start));
+            best = Some((laplace::ENGINE.name, sampled));
         }
+        // It is for compiled programs alone, which is no news.
+        Err(InferError::Refused { .. }) => {}
+        Err(error @ InferError::NoDrawSurvived { .. }) => rungs.push(failed(laplace::ENGINE.name, &error, start)),
+        Err(error) => return Err(error),
     }
-    if let Some(sampled) = best.take() {
-        rungs.push(rung(importance, &sampled, start));
-        if sampled.held || left() <= 0.0 {
-            return Ok((importance, sampled));
-        }
-        best = Some(sampled);
+    if let Some(done) = best.take_if(|(_, sampled)| sampled.held || left() <= 0.0) {
+        return Ok(done);
     }
 
     let start = Instant::now();
+    match climb_importance(target, options, progress, &left) {
+        Ok(sampled) => {
+            rungs.push(rung(importance::ENGINE.name, &sampled, start));
+            if sampled.held || best.is_none() {
+                best = Some((importance::ENGINE.name, sampled));
+            }
+        }
+        // MH tries harder to find a start.
+        Err(error @ (InferError::NoDrawSurvived { .. } | InferError::Improper { .. })) => {
+            rungs.push(failed(importance::ENGINE.name, &error, start));
+        }
+        Err(error) => return Err(error),
+    }
+    if let Some(done) = best.take_if(|(_, sampled)| sampled.held || left() <= 0.0) {
+        return Ok(done);
+    }
+
     let count = options.chains.unwrap_or(CHAINS).max(2);
+    let chained = InferOptions { chains: Some(count), ..options.clone() };
+    let start = Instant::now();
+    match climb_nuts(target, &chained, progress, &left) {
+        Ok(sampled) => {
+            rungs.push(rung(gradient::NUTS.name, &sampled, start));
+            if sampled.held || left() <= 0.0 {
+                return Ok((gradient::NUTS.name, sampled));
+            }
+            best = Some((gradient::NUTS.name, sampled));
+        }
+        // It is for some programs alone, which is no news.
+        Err(InferError::Refused { .. }) => {}
+        Err(error @ (InferError::NoDrawSurvived { .. } | InferError::SamplerFailed { .. })) => {
+            rungs.push(failed(gradient::NUTS.name, &error, start));
+        }
+        Err(error) => return Err(error),
+    }
+
+    let start = Instant::now();
     let mut chains = match Chains::start(target, count, options.warmup.unwrap_or(WARMUP), options.seed, progress) {
         Ok(chains) => chains,
         Err(error @ InferError::NoDrawSurvived { .. }) => {
             return match best {
-                Some(sampled) => {
+                Some(best) => {
                     rungs.push(failed(mh::ENGINE.name, &error, start));
-                    Ok((importance, sampled))
+                    Ok(best)
                 }
                 None => Err(error),
             };
@@ -181,6 +209,74 @@ fn climb(
         }
         sweeps = kept;
     }
+}
+
+/// Draws from the anchors, more where more would do.
+fn climb_laplace(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+    left: &dyn Fn() -> f64,
+) -> Result<Sampled, InferError> {
+    let mut query = Query::by_pieces(*target, laplace::ENGINE.name, options.seed)?;
+    more_draws(options, left, |draws| laplace::sample(&mut query, draws, progress))
+}
+
+/// Draws from the prior, more where more would do; a few alone where an execution takes long and those few say enough.
+fn climb_importance(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+    left: &dyn Fn() -> f64,
+) -> Result<Sampled, InferError> {
+    let before = Instant::now();
+    let few = importance::sample(target, &OwnDistribution, PILOT, options.seed, progress)?;
+    let ess = few.weights.as_deref().map_or(0.0, super::diagnostics::weights_ess);
+    let all = before.elapsed().as_secs_f64() * FIRST as f64 / PILOT as f64;
+    if ess < HOPELESS && all > CHEAP || all > left() {
+        return Ok(few);
+    }
+    more_draws(options, left, |draws| importance::sample(target, &OwnDistribution, draws, options.seed, progress))
+}
+
+/// Weighted draws, of which more are taken as long as so many would do, at the rate of effective draws seen, as may be taken.
+fn more_draws(
+    options: &InferOptions,
+    left: &dyn Fn() -> f64,
+    mut sample: impl FnMut(usize) -> Result<Sampled, InferError>,
+) -> Result<Sampled, InferError> {
+    let mut draws = options.draws.unwrap_or(FIRST).max(FIRST);
+    loop {
+        let before = Instant::now();
+        let sampled = sample(draws)?;
+        let ess = sampled.weights.as_deref().map_or(0.0, super::diagnostics::weights_ess);
+        let wanted = draws as f64 * 1.5 * importance::ENOUGH / ess;
+        let cost = before.elapsed().as_secs_f64() * wanted / draws as f64;
+        if sampled.held || wanted > MOST as f64 || draws * 2 > MOST || left() < cost {
+            return Ok(sampled);
+        }
+        draws = (wanted as usize).clamp(draws * 2, MOST);
+    }
+}
+
+/// NUTS, with draws doubled until its certificate holds or there is no time or no point in more.
+fn climb_nuts(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+    left: &dyn Fn() -> f64,
+) -> Result<Sampled, InferError> {
+    let mut query = gradient::differentiable(target, gradient::NUTS.name, options.seed)?;
+    let mut before = Instant::now();
+    gradient::nuts(&mut query, options, progress, &mut |certificate| {
+        let cost = before.elapsed().as_secs_f64();
+        before = Instant::now();
+        let kept = certificate.draws / certificate.chains.max(1);
+        // More draws mend neither divergences nor chains in different places.
+        let mendable =
+            certificate.divergences == 0 && certificate.r_hat.as_ref().is_none_or(|(_, r)| *r < R_HAT_HOPELESS);
+        if certificate.held || !mendable || kept >= MOST_SWEEPS || left() < 2.0 * cost { 0 } else { kept }
+    })
 }
 
 fn failed(name: &'static str, error: &InferError, start: Instant) -> Rung {

@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 
 use super::anchors::{Anchors, Drawn, NoAnchors, Shares, Walk};
+use super::diagnostics::{pareto_smooth, weights_ess};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::importance::weigh;
@@ -24,33 +25,40 @@ const DRAWS: usize = 2_500;
 /// Draws of one random stream.
 const CHUNK: usize = 64;
 
+/// Draws that show whether more are worth it: k̂ above which, and effective draws below which, they are not.
+const PILOT: usize = 512;
+const HOPELESS: f64 = 1.0;
+const FEWEST: f64 = 6.0;
+
 /// How often modes that the draws miss may join the anchors.
-const ROUNDS: usize = 3;
+const ROUNDS: u64 = 3;
 
 fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
     let mut query = Query::by_pieces(*target, ENGINE.name, options.seed)?;
     sample(&mut query, options.draws.unwrap_or(DRAWS), progress)
 }
 
-/// Weighted draws from the anchors, certified.
+/// Weighted draws from the anchors, certified. A few draws come first: where these are hopeless, and no mode that they miss
+/// is the reason, they are the answer.
 ///
 /// # Errors
 /// Where there are no anchors, or no draw has a density above zero.
 pub(super) fn sample(query: &mut Query<'_>, n: usize, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
     progress.start(ENGINE.name, n as u64);
-    let (drawn, points, missed) = {
+    let (points, log_weights, missed) = {
         let mut anchors = Anchors::new(&query.compiled, &query.prior).map_err(no_anchors)?;
-        let mut rounds = 0;
+        let mut round = 0;
         loop {
-            let drawn = draw(&anchors, Shares::default(), n, query.seed, rounds as u64);
+            let few = draw(&anchors, Shares::default(), n.min(PILOT), query.seed, 2 * round);
+            let hopeless = is_hopeless(&log_weights(&few));
+            let drawn = if hopeless { few } else { draw(&anchors, Shares::default(), n, query.seed, 2 * round + 1) };
             let log_weights = log_weights(&drawn);
             let neighbourhood = Neighbourhood::of_draws(&anchors, &drawn, &log_weights);
-            rounds += 1;
+            round += 1;
             let found = look_for_modes(&query.target, &anchors, &neighbourhood, query.seed)?;
-            if found.is_empty() || rounds == ROUNDS {
+            if found.is_empty() || round == ROUNDS {
                 let point = |d: &Drawn| d.target.map(|(_, path)| (path, d.point(anchors.elements())));
-                let points: Vec<(usize, Vec<f64>)> = drawn.iter().filter_map(point).collect();
-                break (drawn, points, found.len());
+                break (drawn.iter().filter_map(point).collect::<Vec<_>>(), log_weights, found.len());
             }
             for mode in found {
                 anchors.insert(mode);
@@ -58,7 +66,6 @@ pub(super) fn sample(query: &mut Query<'_>, n: usize, progress: &mut dyn Progres
         }
     };
     progress.advance(n as u64);
-    let log_weights = log_weights(&drawn);
     let record = query.record(&points)?;
     let mut sampled = weigh(record, &log_weights, &Ledger::default())?;
     if missed > 0 && sampled.held {
@@ -66,6 +73,14 @@ pub(super) fn sample(query: &mut Query<'_>, n: usize, progress: &mut dyn Progres
         sampled.reason = format!("{missed} modes of the posterior have too few draws");
     }
     Ok(sampled)
+}
+
+/// Whether more draws of this kind would not do: the weights have no variance to speak of, or hardly any draw counts.
+fn is_hopeless(log_weights: &[f64]) -> bool {
+    match pareto_smooth(log_weights) {
+        None => true,
+        Some(psis) => psis.k_hat.is_some_and(|k| k > HOPELESS) || weights_ess(&psis.weights) < FEWEST,
+    }
 }
 
 fn no_anchors(error: NoAnchors) -> InferError {

@@ -14,6 +14,7 @@ mod enumerate;
 mod error;
 mod geweke;
 mod givens;
+mod gradient;
 mod importance;
 mod joint;
 mod ladder;

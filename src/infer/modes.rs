@@ -8,8 +8,9 @@ use super::stream::{StreamPurpose, stream};
 use super::target::TargetRef;
 use crate::dist::log_sum_exp;
 
-/// Newton ascents from the prior.
+/// Newton ascents from the prior; fewer where a Hessian takes many gradients.
 const ASCENTS: usize = 32;
+const MANY: usize = 64;
 
 /// The share of the evidence that a mode must have to count.
 const COUNTS: f64 = 0.01;
@@ -63,8 +64,9 @@ pub(super) fn look_for_modes(
     draws: &Neighbourhood,
     seed: u64,
 ) -> Result<Vec<AnchorMode>, InferError> {
+    let ascents = if anchors.compiled().dimension() > MANY { ASCENTS / 4 } else { ASCENTS };
     let mut rng = stream(seed, StreamPurpose::Modes, 0);
-    let prior = prior_draws(target, anchors.compiled(), ASCENTS, &mut rng)?;
+    let prior = prior_draws(target, anchors.compiled(), ascents, &mut rng)?;
     let mut found: Vec<AnchorMode> = Vec::new();
     for draw in &prior.draws {
         let z = prior.filled(draw);

@@ -13,7 +13,7 @@ use crate::dist::{Distribution, Point, log_sum_exp};
 const DEPARTURE: f64 = 0.05;
 
 /// Coordinates that may still be to come where a mode is refined, and refinements of one mode in one draw.
-const MOST_REFINED: usize = 64;
+const MOST_REFINED: usize = 32;
 const REFINEMENTS: usize = 4;
 
 /// Coordinates to come up to which a refinement goes on to the mode; beyond it is one step.
@@ -579,7 +579,7 @@ fn advance(
     }
     state.own = own(path, state.decoded, evaluator);
     let expected = state.peak - state.half_square;
-    let allowed = DEPARTURE * (total - state.decoded).max(1) as f64;
+    let allowed = DEPARTURE * ((total - state.decoded) as f64 / 8.0).powi(2).max(1.0);
     let departs = value.is_nan() || (value - expected).abs() > allowed;
     if departs && total - state.decoded <= MOST_REFINED && state.refinements < REFINEMENTS {
         state.refinements += 1;
