@@ -37,7 +37,9 @@ fn table(geweke: &Geweke) -> String {
             (true, _) => {
                 format!("THE KERNEL IS WRONG: a correct one has some |z| above {threshold} once in 1,000 tests")
             }
-            (false, 0) => "undecided: no latent varies".to_owned(),
+            (false, 0) => {
+                "undecided: no latent varies often enough to be compared (-n asks for more executions)".to_owned()
+            }
             (false, n) => format!("nothing speaks against the kernel: none of {n} z-scores is beyond {threshold}"),
         },
     );

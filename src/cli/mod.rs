@@ -204,8 +204,8 @@ struct SbcArgs {
     #[arg(long, default_value_t = CalibrationOptions::default().seed)]
     seed: u64,
     /// Start nothing more for a data set after so long
-    #[arg(long, value_name = "SECONDS")]
-    budget: Option<f64>,
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    budget: f64,
     /// Print JSON
     #[arg(long)]
     json: bool,

@@ -24,7 +24,7 @@ pub(super) fn sbc(arguments: &SbcArgs) -> Result<Status, Failure> {
         simulations: arguments.simulations as usize,
         draws: arguments.draws as usize,
         seed: arguments.seed,
-        budget: arguments.budget,
+        budget: Some(arguments.budget),
     };
     let model = arguments.program.model()?;
     let data = arguments.data.read()?;
@@ -129,7 +129,7 @@ fn plot(differences: &[f64]) -> String {
             let part = differences.get(place * differences.len() / places..(place + 1) * differences.len() / places)?;
             let greatest = part.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
             let height = ((greatest + 1.0) / 2.0 * (BARS.len() - 1) as f64).round();
-            Some(match (greatest > 1.0, greatest < -1.0) {
+            Some(match (greatest >= 1.0, greatest <= -1.0) {
                 (true, _) => '↑',
                 (_, true) => '↓',
                 (false, false) => BARS.get(height as usize).copied().unwrap_or('█'),

@@ -55,13 +55,20 @@ pub struct CalibrationOptions {
     pub draws: usize,
     /// Seed of all random numbers.
     pub seed: u64,
-    /// Seconds after which the ladder starts nothing more, for each data set.
+    /// Seconds after which the ladder starts nothing more, for each data set. `None` leaves it to the ladder. Only where this
+    /// bound is met do results depend on the machine.
     pub budget: Option<f64>,
 }
 
 impl Default for CalibrationOptions {
     fn default() -> Self {
-        Self { method: Method::Auto, simulations: 200, draws: 99, seed: InferOptions::default().seed, budget: None }
+        Self {
+            method: Method::Auto,
+            simulations: 200,
+            draws: 99,
+            seed: InferOptions::default().seed,
+            budget: Some(5.0),
+        }
     }
 }
 
@@ -91,8 +98,8 @@ pub struct Quantity {
     pub p_value_certified: Option<f64>,
     /// The largest difference between the ranks' empirical distribution function and the uniform one.
     pub largest_difference: f64,
-    /// That difference at 1, 2, … draws, as a share of the distance to the simultaneous band that holds all quantities with
-    /// probability 1 − [`REFUTED`]: beyond 1 in magnitude it is outside.
+    /// The difference at 1, 2, … draws, as a share of the one that would leave the simultaneous band, which holds all
+    /// quantities with probability 1 − [`REFUTED`]: from 1 on in magnitude it is outside.
     pub differences: Vec<f64>,
     /// Of the central 50 % and 90 % intervals.
     pub coverage: [Coverage; 2],
@@ -174,7 +181,7 @@ pub type Answer<'e> = dyn Fn(&Target, &InferOptions) -> Result<Inferred, InferEr
 /// Calibrates the method of `options` on data sets that the program itself makes.
 ///
 /// Known observations are drawn anew; values of givens and samples that `target` fixes are held. Results do not depend on
-/// the number of threads.
+/// the number of threads, but where the budget is met.
 ///
 /// # Errors
 /// A program that cannot be simulated from its own distributions, or that every simulated data set makes inference fail on.
@@ -453,9 +460,9 @@ fn quantities(scalars: &[Scalar], answered: &[Ranked], draws: usize) -> Vec<Quan
             let differences = (1..).zip(all.counts(&ranks)).zip(&band).map(|((below, count), band)| {
                 let expected = n * below as f64 / (draws as f64 + 1.0);
                 let count = count as f64;
-                let edge = if count < expected { *band.start() as f64 } else { *band.end() as f64 };
-                // At the ends the band may have no width.
-                if count == expected { 0.0 } else { (count - expected) / (edge - expected).abs().max(1e-9) }
+                // The nearest number outside.
+                let outside = if count < expected { *band.start() as f64 - 1.0 } else { *band.end() as f64 + 1.0 };
+                (count - expected) / (outside - expected).abs()
             });
             let differences = differences.collect();
             let coverage = [0.5, 0.9].map(|level| coverage(&ranks, draws, level));

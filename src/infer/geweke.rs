@@ -34,15 +34,18 @@ use crate::value::Value;
 /// The probability with which a correct kernel is refuted: over all z-scores together.
 const LEVEL: f64 = 0.001;
 
-/// Chains of the successive-conditional simulator, at most, and iterations of each, at least.
-const CHAINS: usize = 200;
-const ITERATIONS: usize = 10;
+/// Chains of the successive-conditional simulator, times the square root of the executions: so many that their means are
+/// nearly normal together, but long enough for mistakes to add up.
+const CHAINS: f64 = 4.0;
 
 /// Executions from which it is learnt what is typical of each scalar.
 const TYPICAL: usize = 500;
 
 /// Executions of one random stream.
 const CHUNK: usize = 256;
+
+/// The largest skewness of a mean that is near enough to normal: an event must be expected 16 times.
+const SKEWED: f64 = 0.25;
 
 /// The fewest executions of each simulator: with fewer chains the Monte Carlo error is itself too uncertain.
 const FEWEST: usize = 1_000;
@@ -73,7 +76,7 @@ pub struct GewekeScalar {
     pub medians: [f64; 2],
     /// Effective sample size of the chains: the least of those of the z-scores. At least about the number of chains.
     pub ess: Option<f64>,
-    /// z-score of the first moment; `None` where it does not vary.
+    /// z-score of the first moment; `None` where it does not vary, or too rarely for the number of executions.
     pub z_location: Option<f64>,
     /// z-score of the second moment.
     pub z_spread: Option<f64>,
@@ -124,10 +127,11 @@ impl Geweke {
     }
 }
 
-/// A Markov kernel: from values of the latents by address, that many updates given what the target knows.
-pub type Step<'k> = dyn Fn(&TargetRef<'_>, &[(Address, Value)], usize, &mut Stream) -> Result<Vec<(Address, Value)>, InferError>
-    + Sync
-    + 'k;
+/// Values of the latents by address.
+pub type Latents = Vec<(Address, Value)>;
+
+/// A Markov kernel: from values of the latents, that many updates given what the target knows.
+pub type Step<'k> = dyn Fn(&TargetRef<'_>, &Latents, usize, &mut Stream) -> Result<Latents, InferError> + Sync + 'k;
 
 /// Tests a kernel of Metropolis–Hastings.
 ///
@@ -142,23 +146,28 @@ pub fn geweke(
     options: &GewekeOptions,
     progress: &mut dyn Progress,
 ) -> Result<Geweke, InferError> {
-    geweke_with(target, &|target, values, updates, rng| update(target, kernel, values, updates, rng), options, progress)
+    geweke_with(
+        target,
+        &|target, values, updates, rng| metropolis_hastings(target, kernel, values, updates, rng),
+        options,
+        progress,
+    )
 }
 
 /// `updates` of the kernel from `values`, which stay where they have density zero.
 ///
 /// # Errors
 /// A mistake in the program.
-pub fn update(
+pub fn metropolis_hastings(
     target: &TargetRef<'_>,
     kernel: Kernel,
-    values: &[(Address, Value)],
+    values: &Latents,
     updates: usize,
     rng: &mut Stream,
-) -> Result<Vec<(Address, Value)>, InferError> {
+) -> Result<Latents, InferError> {
     let start: FxHashMap<String, Value> =
         values.iter().map(|(address, value)| (address.name.clone(), value.clone())).collect();
-    let Some(mut chain) = MarkovChain::from_values(target, kernel, &start, rng)? else { return Ok(values.to_vec()) };
+    let Some(mut chain) = MarkovChain::from_values(target, kernel, &start, rng)? else { return Ok(values.clone()) };
     for _ in 0..updates {
         chain.update(rng)?;
     }
@@ -182,7 +191,7 @@ pub fn geweke_with(
         let found = n.to_string();
         return Err(InferError::InvalidOption { name: "iterations", expected: "at least 1000", found });
     }
-    let chains = CHAINS.min(n / ITERATIONS);
+    let chains = (CHAINS * (n as f64).sqrt()) as usize;
     let random = |index: u64| stream(options.seed, StreamPurpose::Calibration, index);
     let mut rng = random(0);
     let conditions = hold_givens(&target.borrow(), &mut rng)?;
@@ -286,7 +295,7 @@ impl Test<'_> {
             let mut known = self.reference.conditions.clone();
             hold(&mut known, &joint.data, joint.latents.iter().chain(&joint.fixed), &addresses);
             let given_data = TargetRef { conditions: &known, ..self.reference };
-            let before: Vec<(Address, Value)> =
+            let before: Latents =
                 joint.latents.iter().map(|drawn| (drawn.address.clone(), drawn.value.clone())).collect();
             let after = (self.step)(&given_data, &before, self.updates, &mut rng)?;
             let given_latents = self.given(after);
@@ -299,7 +308,7 @@ impl Test<'_> {
     }
 
     /// Conditions under which all latents are held but those that the data decide.
-    fn given(&self, latents: Vec<(Address, Value)>) -> Conditions {
+    fn given(&self, latents: Latents) -> Conditions {
         let mut conditions = self.reference.conditions.clone();
         for (Address { variable, indices, .. }, value) in latents {
             if self.free.contains(&variable) {
@@ -354,16 +363,22 @@ fn compare(scalar: &Scalar, score: &Score, independent: &[f64], chains: &[Vec<f6
     let mut least: Option<f64> = None;
     let mut z = |of: &dyn Fn(f64) -> f64| {
         let (marginal, variance) = moments(independent.iter().map(|x| of(*x)));
+        let (successive, variance_in_chains) = moments(chains.iter().flatten().map(|x| of(*x)));
         let means: Vec<f64> = chains.iter().map(|chain| moments(chain.iter().map(|x| of(*x))).0).collect();
-        let (successive, variance_of_means) = moments(means.iter().copied());
-        let chain_error = variance_of_means / means.len() as f64;
-        let error = (variance / independent.len() as f64 + chain_error).sqrt();
-        if error == 0.0 {
+        let n_chains = means.len() as f64;
+        // Chains that have all come to one value have forgotten their starts.
+        let ess = match variance_in_chains {
+            0.0 => n_chains,
+            variance => variance / (moments(means.iter().copied()).1 / n_chains),
+        };
+        let third = independent.iter().map(|x| (of(*x) - marginal).powi(3)).sum::<f64>() / independent.len() as f64;
+        let skewness = third / variance.powf(1.5) / ess.sqrt();
+        if variance == 0.0 || skewness.abs() > SKEWED {
             return None;
         }
-        let ess = variance / chain_error;
         least = Some(least.map_or(ess, |l| l.min(ess)));
-        Some((marginal - successive) / error)
+        // Not the chains' own variance: it varies with their mean, so that rare values would give large z-scores too often.
+        Some((marginal - successive) / (variance / independent.len() as f64 + variance / ess).sqrt())
     };
     let z_location = z(&|x| score.of(x));
     let z_spread = z(&|x| score.of(x).powi(2));

@@ -50,7 +50,7 @@ pub use diagnostics::{
 };
 pub use engine::{ENGINES, Engine, InferOptions, Inferred, Method, Progress, Rung, Silent, VariableSummary};
 pub use error::InferError;
-pub use geweke::{Geweke, GewekeOptions, GewekeScalar, Step, geweke, geweke_with, update};
+pub use geweke::{Geweke, GewekeOptions, GewekeScalar, Latents, Step, geweke, geweke_with, metropolis_hastings};
 pub use ladder::infer;
 pub use mh::{Kernel, MarkovChain};
 pub use nested::Engines;

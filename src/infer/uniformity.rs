@@ -76,7 +76,7 @@ impl Uniformity {
     pub fn band(&self, level: f64) -> Vec<RangeInclusive<usize>> {
         // The statistic is discrete: the largest threshold whose probability is not above the level.
         let (mut low, mut high) = (level * 1e-6, 1.0_f64);
-        for _ in 0..60 {
+        for _ in 0..25 {
             let middle = (low * high).sqrt();
             if self.outside(middle) > level {
                 high = middle;

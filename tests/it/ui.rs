@@ -162,6 +162,38 @@ fn examples_infer_with_their_data() {
 }
 
 #[test]
+fn calibration_commands_tell_right_engines_from_wrong_ones() {
+    let sbc = |arguments: &[&str]| {
+        let fixed = ["sbc", "examples/sprinkler.ppl", "-d", "examples/sprinkler.json", "-n", "100"];
+        unmask(&[&fixed, arguments].concat())
+    };
+    let (code, stdout, stderr) = sbc(&["--json"]);
+    assert_eq!((code, &*stderr), (0, ""));
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(answer["engines"]["enumerate"], 100);
+    assert_eq!((&answer["verdict"], &answer["uncertified"]), (&"holds".into(), &0.into()));
+    for name in ["cloudy", "watered", "rain", "log likelihood"] {
+        let variable = &answer["variables"][name];
+        assert_eq!(variable["ranks"].as_array().unwrap().len(), 100, "{name}");
+        assert_eq!(variable["histogram"].as_array().unwrap().len(), 20, "{name}");
+        assert!(variable["coverage"]["0.9"]["share"].as_f64().unwrap() > 0.7, "{name}");
+    }
+    let (code, stdout, _) = sbc(&["--method", "prior"]);
+    assert_eq!(code, 3);
+    assert!(stdout.starts_with("NOT CALIBRATED") && stdout.contains("refuted") && stdout.contains('↓'), "{stdout}");
+    assert!(stdout.contains("100 answers are not certified"), "{stdout}");
+    let (code, stdout, stderr) = unmask(&["geweke", "examples/hierarchical.ppl", "-n", "1000"]);
+    assert_eq!((code, &*stderr), (0, ""));
+    assert!(stdout.starts_with("nothing speaks against the kernel"), "{stdout}");
+    let (code, stdout, _) = unmask(&["geweke", "examples/hierarchical.ppl", "-n", "1000", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &answer["verdict"]), (0, &"holds".into()));
+    assert!(answer["variables"]["t1"]["z_location"].as_f64().unwrap().abs() < 5.0);
+    // Too few executions are wrong usage.
+    assert_eq!(unmask(&["geweke", "examples/hierarchical.ppl", "-n", "10"]).0, 2);
+}
+
+#[test]
 fn same_seed_same_output_on_any_number_of_threads() {
     for (method, example) in [("importance", "milky_way"), ("mh", "arithmetic"), ("prior", "coal")] {
         let data = format!("examples/{example}.json");

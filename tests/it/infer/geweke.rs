@@ -2,7 +2,8 @@
 //! variables, and of kernels that are wrong.
 
 use unmask::infer::{
-    Address, Geweke, GewekeOptions, InferError, Kernel, Silent, Stream, Target, TargetRef, geweke, geweke_with, update,
+    Geweke, GewekeOptions, InferError, Kernel, Latents, Silent, Stream, Target, TargetRef, geweke, geweke_with,
+    metropolis_hastings,
 };
 use unmask::runtime::{Conditions, Known, Supplied};
 use unmask::value::Value;
@@ -87,12 +88,12 @@ fn every_kernel_leaves_the_joint_distribution_as_it_is() {
 /// The kernel, told that `y` is something else.
 fn distorted(
     distort: impl Fn(f64) -> f64,
-) -> impl Fn(&TargetRef<'_>, &[(Address, Value)], usize, &mut Stream) -> Result<Vec<(Address, Value)>, InferError> {
+) -> impl Fn(&TargetRef<'_>, &Latents, usize, &mut Stream) -> Result<Latents, InferError> {
     move |target, values, updates, rng| {
         let Known::Value(y) = target.conditions.lookup("y", &[]) else { panic!("y is not held") };
         let mut conditions = target.conditions.clone();
         conditions.supply("y", Supplied::Value(Value::Real(distort(y.as_f64().unwrap()))));
-        update(&TargetRef { conditions: &conditions, ..*target }, Kernel::Mixed, values, updates, rng)
+        metropolis_hastings(&TargetRef { conditions: &conditions, ..*target }, Kernel::Mixed, values, updates, rng)
     }
 }
 
@@ -111,7 +112,7 @@ fn a_kernel_for_another_posterior_is_refuted() {
 fn a_kernel_without_its_jacobian_is_refuted() {
     // A random walk of the logarithm that weighs as if it were one of the variable itself.
     let target = target("model m { sample s ~ gamma(2, 1); observe y ~ normal(0, s); }");
-    let step = |target: &TargetRef<'_>, values: &[(Address, Value)], _: usize, rng: &mut Stream| {
+    let step = |target: &TargetRef<'_>, values: &Latents, _: usize, rng: &mut Stream| {
         let Known::Value(y) = target.conditions.lookup("y", &[]) else { panic!("y is not held") };
         let (y, s) = (y.as_f64().unwrap(), values[0].1.as_f64().unwrap());
         let log_density = |s: f64| s.ln() - s - s.ln() - 0.5 * (y / s).powi(2);
