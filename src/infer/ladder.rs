@@ -252,7 +252,8 @@ fn more_draws(
         let ess = sampled.weights.as_deref().map_or(0.0, super::diagnostics::weights_ess);
         let wanted = draws as f64 * 1.5 * importance::ENOUGH / ess;
         let cost = before.elapsed().as_secs_f64() * wanted / draws as f64;
-        if sampled.held || wanted > MOST as f64 || draws * 2 > MOST || left() < cost {
+        // Later rungs need time too.
+        if sampled.held || wanted > MOST as f64 || draws * 2 > MOST || left() < 3.0 * cost {
             return Ok(sampled);
         }
         draws = (wanted as usize).clamp(draws * 2, MOST);

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use unmask::density::{CompileOptions, Compiled, Evaluator, LogDensity};
+use unmask::density::{CompileOptions, Compiled, Evaluator};
 use unmask::infer::{Coordinates, Kernel, MarkovChain, StreamPurpose, Target, stream};
 use unmask::{Data, Model};
 
