@@ -30,8 +30,8 @@ const WARMUP: usize = 1_000;
 const SWEEPS: usize = 1_000;
 const MOST_SWEEPS: usize = 64_000;
 
-/// R̂ above which chains of NUTS are in different places, and are not made longer.
-const R_HAT_HOPELESS: f64 = 1.2;
+/// R̂ from which on chains of NUTS are in different places.
+const APART: f64 = 1.2;
 
 /// Seconds after which the ladder starts nothing more, where the caller does not say.
 const BUDGET: f64 = 60.0;
@@ -165,9 +165,10 @@ fn climb(
     let chained = InferOptions { chains: Some(count), ..options.clone() };
     let start = Instant::now();
     match climb_nuts(target, &chained, progress, &left) {
-        Ok(sampled) => {
+        Ok((sampled, agree)) => {
             rungs.push(rung(gradient::NUTS.name, &sampled, start));
-            if sampled.held || left() <= 0.0 {
+            // Where its chains agree, the next rung would be further from holding.
+            if sampled.held || agree || left() <= 0.0 {
                 return Ok((gradient::NUTS.name, sampled));
             }
             best = Some((gradient::NUTS.name, sampled));
@@ -260,24 +261,27 @@ fn more_draws(
     }
 }
 
-/// NUTS, with draws doubled until its certificate holds or there is no time or no point in more.
+/// NUTS, with draws doubled as long as more of them may do and there is time; and whether its chains agree about where the
+/// posterior is.
 fn climb_nuts(
     target: &TargetRef<'_>,
     options: &InferOptions,
     progress: &mut dyn Progress,
     left: &dyn Fn() -> f64,
-) -> Result<Sampled, InferError> {
+) -> Result<(Sampled, bool), InferError> {
     let mut query = gradient::differentiable(target, gradient::NUTS.name, options.seed)?;
     let mut before = Instant::now();
-    gradient::nuts(&mut query, options, progress, &mut |certificate| {
+    let mut agree = false;
+    let sampled = gradient::nuts(&mut query, options, progress, &mut |certificate| {
         let cost = before.elapsed().as_secs_f64();
         before = Instant::now();
         let kept = certificate.draws / certificate.chains.max(1);
-        // More draws mend neither divergences nor chains in different places.
-        let mendable =
-            certificate.divergences == 0 && certificate.r_hat.as_ref().is_none_or(|(_, r)| *r < R_HAT_HOPELESS);
-        if certificate.held || !mendable || kept >= MOST_SWEEPS || left() < 2.0 * cost { 0 } else { kept }
-    })
+        agree = certificate.r_hat.as_ref().is_some_and(|(_, r_hat)| *r_hat < APART);
+        // More draws do not mend divergences, energies that are too slow, or chains in different places.
+        let mendable = agree && certificate.divergences == 0 && !certificate.is_mixed();
+        if !mendable || kept >= MOST_SWEEPS || left() < 2.0 * cost { 0 } else { kept }
+    })?;
+    Ok((sampled, agree))
 }
 
 fn failed(name: &'static str, error: &InferError, start: Instant) -> Rung {

@@ -1,12 +1,12 @@
 //! The conditionals of one draw: what each anchor says of the next element, given the values decoded so far.
 
 use rand::{Rng, RngExt as _};
-use rand_distr::{StandardNormal, StudentT as StudentTDraw};
 
+use super::mixture::{Anchor, Mixture, Shares, log_interval, pick};
 use super::newton::{Derivatives, maximise, one_step};
 use super::{AnchorMode, Anchors, Element};
 use crate::density::{Evaluator, TapeEvaluator};
-use crate::dist::{Distribution, Point, log_sum_exp};
+use crate::dist::{Distribution, log_sum_exp};
 
 /// Nats by which a value may depart from the normal approximation before a mode is refined, for one coordinate to come; for
 /// more, a Hessian costs more, and small departures in each add up without mattering in any.
@@ -18,45 +18,6 @@ const REFINEMENTS: usize = 4;
 
 /// Coordinates to come up to which a refinement goes on to the mode; beyond it is one step.
 const FEW: usize = 3;
-
-/// The heavy-tailed component of an anchor: degrees of freedom, and scale in units of the anchor's.
-const HEAVY_FREEDOM: f64 = 5.0;
-const HEAVY_SCALE: f64 = 1.5;
-
-/// Where the next coordinate may be: one component of its conditional.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Anchor {
-    /// Unconstrained.
-    pub location: f64,
-    /// ln of the scale.
-    pub log_scale: f64,
-    /// ln of the Laplace evidence of the mode given what was decoded; the best one's is 0.
-    pub log_evidence: f64,
-    /// The interval that the coordinate is in.
-    pub lo: f64,
-    /// Its upper end.
-    pub hi: f64,
-}
-
-/// How much of each conditional goes to components that are there for safety.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shares {
-    /// To a Student-t (5 degrees of freedom, 1.5 times the scale) at each anchor.
-    pub heavy: f64,
-    /// To the variable's own distribution; to discrete values all alike.
-    pub own: f64,
-}
-
-impl Default for Shares {
-    fn default() -> Self {
-        Self { heavy: 0.05, own: 0.05 }
-    }
-}
-
-impl Shares {
-    /// The anchors alone.
-    pub const NONE: Self = Self { heavy: 0.0, own: 0.0 };
-}
 
 /// The value of an element.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -151,144 +112,6 @@ pub enum Conditional {
     Discrete(Vec<(i64, f64)>),
     /// A mixture over the line.
     Real(Mixture),
-}
-
-/// A mixture of the anchors' components and of the variable's own distribution.
-#[derive(Clone, Debug)]
-pub struct Mixture {
-    /// One a mode that is still possible.
-    pub anchors: Vec<Anchor>,
-    own: Vec<Option<Distribution<f64>>>,
-    /// ln of the normalised weights of the modes.
-    log_weights: Vec<f64>,
-    shares: Shares,
-}
-
-impl Mixture {
-    /// The log density at `z`.
-    pub fn log_density(&self, z: f64) -> f64 {
-        let mut terms: smallvec::SmallVec<[f64; 24]> = smallvec::SmallVec::new();
-        for ((anchor, own), log_weight) in self.anchors.iter().zip(&self.own).zip(&self.log_weights) {
-            let own_share = if own.is_some() { self.shares.own } else { 0.0 };
-            let (scale, piece) = (anchor.log_scale.exp(), (anchor.lo, anchor.hi));
-            if z >= piece.0 && z <= piece.1 {
-                let narrow = 1.0 - self.shares.heavy - own_share;
-                terms.push(
-                    log_weight + narrow.ln() + log_normal(z, anchor.location, scale)
-                        - log_interval(piece, anchor.location, scale),
-                );
-                if self.shares.heavy > 0.0 {
-                    terms.push(log_weight + self.shares.heavy.ln() + heavy_log_density(z, anchor));
-                }
-            }
-            if let (Some(own), true) = (own, own_share > 0.0) {
-                terms.push(log_weight + own_share.ln() + own_log_density(own, z));
-            }
-        }
-        log_sum_exp(&terms)
-    }
-
-    fn draw(&self, rng: &mut impl Rng) -> f64 {
-        let chosen = pick(&self.log_weights, rng);
-        let anchor = &self.anchors[chosen];
-        let (scale, piece) = (anchor.log_scale.exp(), (anchor.lo, anchor.hi));
-        let own = self.own[chosen].as_ref();
-        let own_share = if own.is_some() { self.shares.own } else { 0.0 };
-        let u: f64 = rng.random();
-        if let (Some(own), true) = (own, u < own_share) {
-            let drawn = own.sample(rng).ok().and_then(|v| v.as_f64());
-            return drawn.and_then(|x| own.support().unconstrain_scalar(x)).unwrap_or(f64::NAN);
-        }
-        let heavy = u < own_share + self.shares.heavy;
-        if piece.0 == f64::NEG_INFINITY && piece.1 == f64::INFINITY {
-            if heavy {
-                let t: f64 = StudentTDraw::new(HEAVY_FREEDOM).map_or(0.0, |t| rng.sample(t));
-                return anchor.location + HEAVY_SCALE * scale * t;
-            }
-            return anchor.location + scale * rng.sample::<f64, _>(StandardNormal);
-        }
-        interval_normal(piece, anchor.location, if heavy { WIDE * scale } else { scale }, rng)
-    }
-}
-
-/// Of the heavy component within a piece: a normal of this many times the scale.
-const WIDE: f64 = 2.5;
-
-fn heavy_log_density(z: f64, anchor: &Anchor) -> f64 {
-    let scale = anchor.log_scale.exp();
-    if anchor.lo == f64::NEG_INFINITY && anchor.hi == f64::INFINITY {
-        let r = (z - anchor.location) / (HEAVY_SCALE * scale);
-        // ln Γ(3) − ln Γ(5/2) − ½ ln 5π, of five degrees of freedom.
-        const CONSTANT: f64 = -0.968_619_589_054_728_1;
-        return CONSTANT - (HEAVY_SCALE * scale).ln() - 3.0 * (r * r / HEAVY_FREEDOM).ln_1p();
-    }
-    let wide = WIDE * scale;
-    log_normal(z, anchor.location, wide) - log_interval((anchor.lo, anchor.hi), anchor.location, wide)
-}
-
-fn own_log_density(own: &Distribution<f64>, z: f64) -> f64 {
-    match own.support().constrain_scalar(z) {
-        Some((x, log_jacobian)) => own.log_density(&Point::Scalar(x)) + log_jacobian,
-        None => f64::NEG_INFINITY,
-    }
-}
-
-fn log_normal(z: f64, m: f64, s: f64) -> f64 {
-    let r = (z - m) / s;
-    -0.5 * r * r - s.ln() - 0.918_938_533_204_672_8
-}
-
-/// ln of the probability that a normal is in an interval.
-pub(super) fn log_interval((low, high): (f64, f64), m: f64, s: f64) -> f64 {
-    use crate::dist::Scalar as _;
-    let (a, b) = ((low - m) / s, (high - m) / s);
-    match (low == f64::NEG_INFINITY, high == f64::INFINITY) {
-        (true, true) => 0.0,
-        (true, false) => b.log_phi(),
-        (false, true) => (-a).log_phi(),
-        // In the tail where both are small.
-        (false, false) if a > 0.0 => (-a).log_phi().log_sub_exp((-b).log_phi()),
-        (false, false) => b.log_phi().log_sub_exp(a.log_phi()),
-    }
-}
-
-/// A normal given that it is in an interval.
-fn interval_normal(piece: (f64, f64), m: f64, s: f64, rng: &mut impl Rng) -> f64 {
-    use crate::dist::{Argument, Family};
-    for _ in 0..16 {
-        let z = m + s * rng.sample::<f64, _>(StandardNormal);
-        if z >= piece.0 && z <= piece.1 {
-            return z;
-        }
-    }
-    // By inversion, far out.
-    let normal = Distribution::new(Family::Normal, [Argument::Scalar(m), Argument::Scalar(s)]);
-    let truncated = normal.and_then(|normal| {
-        let normal = Argument::Distribution(Box::new(normal));
-        Distribution::new(Family::Truncated, [normal, Argument::Scalar(piece.0), Argument::Scalar(piece.1)])
-    });
-    let drawn = truncated.ok().and_then(|d| d.sample(rng).ok()).and_then(|v| v.as_f64());
-    drawn.unwrap_or(if piece.0.is_finite() { piece.0 } else { piece.1 })
-}
-
-/// An index, drawn by log weights that are normalised.
-fn pick(log_weights: &[f64], rng: &mut impl Rng) -> usize {
-    if log_weights.len() == 1 {
-        return 0;
-    }
-    let mut rest: f64 = rng.random();
-    let mut last = 0;
-    for (i, log_weight) in log_weights.iter().enumerate() {
-        let weight = log_weight.exp();
-        if weight > 0.0 {
-            last = i;
-            rest -= weight;
-            if rest < 0.0 {
-                break;
-            }
-        }
-    }
-    last
 }
 
 /// Decodes draws one after the other; one a thread.
@@ -578,14 +401,33 @@ fn advance(
         }
     }
     state.own = own(path, state.decoded, evaluator);
-    let expected = state.peak - state.half_square;
-    let allowed = DEPARTURE * ((total - state.decoded) as f64 / 8.0).powi(2).max(1.0);
-    let departs = value.is_nan() || (value - expected).abs() > allowed;
-    if departs && total - state.decoded <= MOST_REFINED && state.refinements < REFINEMENTS {
+    let rest = total - state.decoded;
+    if rest <= MOST_REFINED && state.refinements < REFINEMENTS && departs(state, value, evaluator, scales) {
         state.refinements += 1;
         refine(state, evaluator, scales);
     }
     true
+}
+
+/// Whether the density departs from the approximation of the coordinates to come: at their means (where it is `value`), or
+/// one standard deviation from there in all of them, where a change of curvature shows.
+fn departs(state: &mut State, value: f64, evaluator: &mut TapeEvaluator<'_>, means: &mut [f64]) -> bool {
+    let total = state.point.len();
+    let (n, at) = (total - state.first, state.decoded - state.first);
+    let rest = (total - state.decoded) as f64;
+    let allowed = DEPARTURE * (rest / 8.0).powi(2).max(1.0);
+    let expected = state.peak - state.half_square;
+    if value.is_nan() || (value - expected).abs() > allowed {
+        return true;
+    }
+    let means = &mut means[..n - at];
+    means.copy_from_slice(&state.point[state.decoded..]);
+    for i in at..n {
+        state.point[state.first + i] += state.factor[i * n + at..=i * n + i].iter().sum::<f64>();
+    }
+    let away = evaluator.value(&state.point);
+    state.point[state.decoded..].copy_from_slice(means);
+    away.is_nan() || (away - (expected - 0.5 * rest)).abs() > 2.0 * allowed
 }
 
 /// Moves the approximation of the coordinates to come to where the density is.

@@ -7,11 +7,13 @@
 //! draw is exact, whichever mode it came from.
 
 mod conditional;
+mod mixture;
 mod newton;
 mod order;
 mod prior;
 
-pub use conditional::{Anchor, Conditional, Decoded, Drawn, Shares, Walk};
+pub use conditional::{Conditional, Decoded, Drawn, Walk};
+pub use mixture::{Anchor, Mixture, Shares};
 pub use newton::{Derivatives, Mode, maximise};
 pub use prior::{PriorDraw, PriorDraws, prior_draws};
 
@@ -235,7 +237,7 @@ impl<'c> Anchors<'c> {
         let n = anchor.mode.location.len();
         let log_mass = |(i, piece): (usize, &(f64, f64))| {
             let scale = anchor.mode.factor[i * n..=i * n + i].iter().map(|l| l * l).sum::<f64>().sqrt();
-            conditional::log_interval(*piece, anchor.mode.location[i], scale)
+            mixture::log_interval(*piece, anchor.mode.location[i], scale)
         };
         let log_mass: f64 = self.paths[anchor.path].pieces.iter().enumerate().map(log_mass).sum();
         anchor.mode.log_evidence() + log_mass
