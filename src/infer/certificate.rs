@@ -207,6 +207,14 @@ impl NutsCertificate {
         }
     }
 
+    /// Whether R̂ and effective draws are as they should be.
+    pub fn is_mixed(&self) -> bool {
+        match (&self.r_hat, &self.ess) {
+            (Some((_, r_hat)), Some((_, ess))) => unmixed(*r_hat, *ess).is_none(),
+            _ => false,
+        }
+    }
+
     /// What the user should know, whether or not the certificate holds.
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let mut warnings = Vec::new();

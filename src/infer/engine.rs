@@ -7,7 +7,7 @@ use super::error::InferError;
 use super::nuts::DrawStatistics;
 use super::record::Record;
 use super::target::TargetRef;
-use super::{enumerate, importance, laplace, mh, prior};
+use super::{enumerate, gradient, importance, laplace, mh, prior};
 use crate::diagnostic::Diagnostic;
 use crate::value::Posterior;
 
@@ -23,7 +23,15 @@ pub struct Engine {
 }
 
 /// All engines, in the order in which they are listed.
-pub const ENGINES: &[Engine] = &[prior::ENGINE, importance::ENGINE, laplace::ENGINE, mh::ENGINE, enumerate::ENGINE];
+pub const ENGINES: &[Engine] = &[
+    prior::ENGINE,
+    importance::ENGINE,
+    laplace::ENGINE,
+    gradient::NUTS,
+    gradient::ADVI,
+    mh::ENGINE,
+    enumerate::ENGINE,
+];
 
 /// What `--method` names.
 #[derive(Clone, Copy, Default)]

@@ -9,7 +9,7 @@ use super::mh::Chains;
 use super::proposal::OwnDistribution;
 use super::summary::summarise;
 use super::target::{Target, TargetRef};
-use super::{enumerate, givens, importance, mh};
+use super::{enumerate, givens, gradient, importance, mh};
 
 /// Executions that the ladder enumerates.
 const ENUMERATE: u64 = 100_000;
@@ -23,6 +23,9 @@ const CHAINS: usize = 4;
 const WARMUP: usize = 1_000;
 const SWEEPS: usize = 1_000;
 const MOST_SWEEPS: usize = 64_000;
+
+/// R̂ from which on chains of NUTS are in different places.
+const APART: f64 = 1.2;
 
 /// Seconds after which the ladder starts nothing more, where the caller does not say.
 const BUDGET: f64 = 60.0;
@@ -120,7 +123,7 @@ fn climb(
 
     let start = Instant::now();
     let mut draws = options.draws.unwrap_or(FIRST).max(FIRST);
-    let mut best: Option<Sampled> = None;
+    let mut best: Option<(&'static str, Sampled)> = None;
     let importance = importance::ENGINE.name;
     loop {
         match importance::sample(target, &OwnDistribution, draws, options.seed, progress) {
@@ -130,7 +133,7 @@ fn climb(
                 let wanted = draws as f64 * 1.5 * importance::ENOUGH / ess;
                 let promising = !sampled.held && wanted <= MOST as f64 && draws * 2 <= MOST && left() > 0.0;
                 if !promising {
-                    best = Some(sampled);
+                    best = Some((importance, sampled));
                     break;
                 }
                 draws = (wanted as usize).clamp(draws * 2, MOST);
@@ -143,23 +146,41 @@ fn climb(
             Err(error) => return Err(error),
         }
     }
-    if let Some(sampled) = best.take() {
-        rungs.push(rung(importance, &sampled, start));
-        if sampled.held || left() <= 0.0 {
-            return Ok((importance, sampled));
+    if let Some((_, sampled)) = &best {
+        rungs.push(rung(importance, sampled, start));
+    }
+    if let Some(done) = best.take_if(|(_, sampled)| sampled.held || left() <= 0.0) {
+        return Ok(done);
+    }
+
+    let count = options.chains.unwrap_or(CHAINS).max(2);
+    let chained = InferOptions { chains: Some(count), ..options.clone() };
+    let start = Instant::now();
+    match climb_nuts(target, &chained, progress, &left) {
+        Ok((sampled, agree)) => {
+            rungs.push(rung(gradient::NUTS.name, &sampled, start));
+            // Where its chains agree, the next rung would be further from holding.
+            if sampled.held || agree || left() <= 0.0 {
+                return Ok((gradient::NUTS.name, sampled));
+            }
+            best = Some((gradient::NUTS.name, sampled));
         }
-        best = Some(sampled);
+        // It is for some programs alone, which is no news.
+        Err(InferError::Refused { .. }) => {}
+        Err(error @ (InferError::NoDrawSurvived { .. } | InferError::SamplerFailed { .. })) => {
+            rungs.push(failed(gradient::NUTS.name, &error, start));
+        }
+        Err(error) => return Err(error),
     }
 
     let start = Instant::now();
-    let count = options.chains.unwrap_or(CHAINS).max(2);
     let mut chains = match Chains::start(target, count, options.warmup.unwrap_or(WARMUP), options.seed, progress) {
         Ok(chains) => chains,
         Err(error @ InferError::NoDrawSurvived { .. }) => {
             return match best {
-                Some(sampled) => {
+                Some(best) => {
                     rungs.push(failed(mh::ENGINE.name, &error, start));
-                    Ok((importance, sampled))
+                    Ok(best)
                 }
                 None => Err(error),
             };
@@ -181,6 +202,29 @@ fn climb(
         }
         sweeps = kept;
     }
+}
+
+/// NUTS, with draws doubled as long as more of them may do and there is time; and whether its chains agree about where the
+/// posterior is.
+fn climb_nuts(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+    left: &dyn Fn() -> f64,
+) -> Result<(Sampled, bool), InferError> {
+    let mut query = gradient::differentiable(target, gradient::NUTS.name, options.seed)?;
+    let mut before = Instant::now();
+    let mut agree = false;
+    let sampled = gradient::nuts(&mut query, options, progress, &mut |certificate| {
+        let cost = before.elapsed().as_secs_f64();
+        before = Instant::now();
+        let kept = certificate.draws / certificate.chains.max(1);
+        agree = certificate.r_hat.as_ref().is_some_and(|(_, r_hat)| *r_hat < APART);
+        // More draws do not mend divergences, energies that are too slow, or chains in different places.
+        let mendable = agree && certificate.divergences == 0 && !certificate.is_mixed();
+        if !mendable || kept >= MOST_SWEEPS || left() < 2.0 * cost { 0 } else { kept }
+    })?;
+    Ok((sampled, agree))
 }
 
 fn failed(name: &'static str, error: &InferError, start: Instant) -> Rung {

@@ -12,6 +12,7 @@ mod engine;
 mod enumerate;
 mod error;
 mod givens;
+mod gradient;
 mod importance;
 mod ladder;
 mod laplace;

@@ -23,6 +23,8 @@ pub enum StreamPurpose {
     Modes,
     /// Variables that nothing known depends on.
     Replay,
+    /// Discrete variables that gradient engines sum out.
+    Paths,
     /// The order of draws in files.
     Output,
 }
@@ -37,7 +39,8 @@ pub fn stream(seed: u64, purpose: StreamPurpose, index: u64) -> Stream {
         StreamPurpose::Fit => 5,
         StreamPurpose::Modes => 6,
         StreamPurpose::Replay => 7,
-        StreamPurpose::Output => 8,
+        StreamPurpose::Paths => 8,
+        StreamPurpose::Output => 9,
     };
     let mut state = split_mix(seed);
     state = split_mix(state ^ purpose);

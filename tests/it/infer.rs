@@ -6,5 +6,6 @@ mod conjugate;
 mod densities;
 mod diagnostics;
 mod geweke;
+mod gradient;
 mod nuts;
 mod semantics;

@@ -1,0 +1,210 @@
+//! The engines that need gradients, NUTS and ADVI, on the compiled density of a target.
+//!
+//! Discrete variables are summed out of the density; given the others, their values are drawn exactly.
+
+use rand::RngExt as _;
+
+use super::advi::{AdviSettings, NormalFamily, fit_advi, weighted_draws};
+use super::certificate::{NutsCertificate, certify_nuts, certify_nuts_record};
+use super::coordinates::Coordinates;
+use super::engine::{Engine, InferOptions, Progress, Sampled};
+use super::error::InferError;
+use super::importance::weigh;
+use super::mh::{Kernel, MarkovChain};
+use super::nuts::{NutsDraws, NutsSettings, find_start, sample_nuts};
+use super::query::{Query, refused};
+use super::stream::{Stream, StreamPurpose, stream};
+use super::target::TargetRef;
+use super::trace::Ledger;
+use crate::density::{CompileOptions, Density, Evaluator as _, LogDensity as _};
+
+pub(super) const NUTS: Engine =
+    Engine { name: "nuts", summary: "the No-U-Turn Sampler, on programs with a differentiable density", run: run_nuts };
+
+pub(super) const ADVI: Engine =
+    Engine { name: "advi", summary: "the nearest normal distribution, found by gradients and weighted", run: run_advi };
+
+/// Defaults of the options.
+const CHAINS: usize = 4;
+const ADVI_DRAWS: usize = 4_000;
+
+/// Acceptance statistics that NUTS is tuned to in turn, as long as trajectories diverge: shorter steps follow sharper bends.
+const ACCEPTANCE: [f64; 3] = [0.8, 0.95, 0.99];
+
+/// Coordinates up to which ADVI fits any covariance: a step costs d³.
+const FULL_RANK: usize = 64;
+
+/// Points tried as a start: executions of the prior first, then ones that Stan would try.
+const FROM_PRIOR: usize = 50;
+const TRIES: usize = 200;
+
+/// A compiled target.
+///
+/// # Errors
+/// A mistake in the program or its data, or it cannot be compiled, or has no coordinates.
+pub(super) fn differentiable<'t>(
+    target: &TargetRef<'t>,
+    engine: &'static str,
+    seed: u64,
+) -> Result<Query<'t>, InferError> {
+    let compiled = target.compile(CompileOptions::default()).map_err(|error| refused(engine, &error))?;
+    if compiled.dimension() == 0 {
+        let reason = "no real variable that anything known depends on is asked for".into();
+        return Err(InferError::Refused { engine, reason, span: None });
+    }
+    Query::new(*target, compiled, seed)
+}
+
+/// A sum over paths is one density only where all have the same coordinates.
+fn no_density(engine: &'static str) -> InferError {
+    InferError::Refused { engine, reason: "which real variables it has depends on other variables".into(), span: None }
+}
+
+/// Where to start: one point a chain, from an execution of the prior that is picked by its weight among many. Where the
+/// prior cannot be drawn, or has no such points, uniform on (−2, 2) in unconstrained coordinates, as in Stan.
+///
+/// # Errors
+/// A mistake in the program, or no point of positive density was found.
+fn starts(query: &Query<'_>, density: &Density<'_>, count: usize) -> Result<Vec<Vec<f64>>, InferError> {
+    let coordinates = Coordinates::new(&query.compiled);
+    let mut found = Vec::with_capacity(count);
+    let mut from_prior = true;
+    for chain in 0..count {
+        let mut rng = stream(query.seed, StreamPurpose::Start, 1 + chain as u64);
+        let mut picked = None;
+        if from_prior {
+            match MarkovChain::from_prior(&query.target, Kernel::Mixed, &mut rng) {
+                Ok(chain) => picked = Some(coordinates.of(chain.trace(), chain.addresses()).0),
+                Err(InferError::NoDrawSurvived { .. } | InferError::Improper { .. }) => from_prior = false,
+                Err(error) => return Err(error),
+            }
+        }
+        let mut tried = 0;
+        let mut propose = |rng: &mut Stream| {
+            tried += 1;
+            let executions = &query.prior.draws;
+            match picked.take() {
+                Some(z) => z,
+                None if tried <= FROM_PRIOR && !executions.is_empty() => {
+                    query.prior.filled(&executions[rng.random_range(0..executions.len())])
+                }
+                None => (0..density.dimension()).map(|_| rng.random_range(-2.0..2.0)).collect(),
+            }
+        };
+        match find_start(density, &mut rng, TRIES, &mut propose) {
+            Some(start) => found.push(start),
+            None => return Err(InferError::NoDrawSurvived { tried: TRIES as u64, reason: None }),
+        }
+    }
+    Ok(found)
+}
+
+/// Each point with a path: given the point, paths have the probabilities of their densities there.
+fn with_paths(density: &Density<'_>, points: impl Iterator<Item = Vec<f64>>, seed: u64) -> Vec<(usize, Vec<f64>)> {
+    let mut evaluator = density.on_tape();
+    let mut rng = stream(seed, StreamPurpose::Paths, 0);
+    let pick = |z: Vec<f64>| {
+        if evaluator.outputs() == 0 {
+            return (0, z);
+        }
+        let total = evaluator.value(&z);
+        let mut left: f64 = rng.random();
+        let mut last = 0;
+        for path in 0..evaluator.outputs() {
+            let share = (evaluator.output(path) - total).exp();
+            if share > 0.0 {
+                last = path;
+                left -= share;
+                if left < 0.0 {
+                    break;
+                }
+            }
+        }
+        (last, z)
+    };
+    points.map(pick).collect()
+}
+
+fn run_nuts(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+) -> Result<Sampled, InferError> {
+    let mut query = differentiable(target, NUTS.name, options.seed)?;
+    nuts(&mut query, options, progress, &mut |_| 0)
+}
+
+/// NUTS on a compiled target. After the draws that `options` ask for, `more` is told how chains stand and says how many
+/// draws to add to each; 0 ends.
+///
+/// # Errors
+/// A mistake in the program, no start was found, or the sampler failed.
+pub(super) fn nuts(
+    query: &mut Query<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+    more: &mut dyn FnMut(&NutsCertificate) -> usize,
+) -> Result<Sampled, InferError> {
+    let chains = options.chains.unwrap_or(CHAINS).max(1);
+    let defaults = NutsSettings::default();
+    let mut settings = NutsSettings {
+        warmup: options.warmup.unwrap_or(defaults.warmup),
+        draws: options.draws.map_or(defaults.draws, |draws| draws.div_ceil(chains)),
+        ..defaults
+    };
+    let mut draws = NutsDraws::default();
+    let points = {
+        let infos = query.compiled.coordinate_info();
+        let name = |at: usize| infos.get(at).map(|info| info.name.clone()).unwrap_or_default();
+        let density = query.compiled.density().ok_or_else(|| no_density(NUTS.name))?;
+        let starts = starts(query, &density, chains)?;
+        for (attempt, target_acceptance) in ACCEPTANCE.into_iter().enumerate() {
+            settings.target_acceptance = target_acceptance;
+            let last = attempt + 1 == ACCEPTANCE.len();
+            let mut diverged = false;
+            draws = sample_nuts(&density, &starts, &settings, query.seed, progress, &mut |draws| {
+                diverged = draws.statistics.iter().flatten().any(|s| s.divergent);
+                if diverged && !last { 0 } else { more(&certify_nuts(draws, &name)) }
+            })?;
+            if !diverged {
+                break;
+            }
+        }
+        with_paths(&density, draws.chains.iter().flatten().cloned(), query.seed)
+    };
+    let record = query.record(&points)?;
+    let certificate = certify_nuts_record(&draws, &record);
+    Ok(Sampled {
+        record,
+        weights: None,
+        chains,
+        exact: false,
+        k_hat: None,
+        log_evidence: None,
+        statistics: draws.statistics.concat(),
+        held: certificate.held,
+        warnings: certificate.warnings(),
+        reason: certificate.reason,
+    })
+}
+
+fn run_advi(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+) -> Result<Sampled, InferError> {
+    let mut query = differentiable(target, ADVI.name, options.seed)?;
+    let draws = options.draws.unwrap_or(ADVI_DRAWS);
+    let (points, log_weights) = {
+        let density = query.compiled.density().ok_or_else(|| no_density(ADVI.name))?;
+        let start = starts(&query, &density, 1)?.concat();
+        let family = if start.len() <= FULL_RANK { NormalFamily::FullRank } else { NormalFamily::MeanField };
+        let fit =
+            fit_advi(&density, &start, &AdviSettings { family, ..AdviSettings::default() }, query.seed, progress)?;
+        let weighted = weighted_draws(&density, &fit.approximation, draws, query.seed);
+        // Draws of weight zero say nothing.
+        let kept = weighted.draws.into_iter().zip(&weighted.log_weights).filter(|(_, w)| **w > f64::NEG_INFINITY);
+        (with_paths(&density, kept.map(|(z, _)| z), query.seed), weighted.log_weights)
+    };
+    weigh(query.record(&points)?, &log_weights, &Ledger::default())
+}
