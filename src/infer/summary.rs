@@ -1,7 +1,12 @@
 //! From draws to what is reported of each scalar.
 
+use std::fmt::Write as _;
+
+use rayon::prelude::*;
+
 use super::diagnostics::{ess_bulk, ess_tail, mcse_mean, mcse_quantile, mcse_sd, r_hat, weights_ess};
 use super::engine::{Sampled, VariableSummary};
+use super::record::Address;
 use crate::value::{Base, DataType, Value, unravel, weighted_quantile};
 
 /// Values up to which a discrete variable is reported by probabilities.
@@ -12,40 +17,39 @@ const BINS: usize = 8;
 
 /// One summary a scalar: choices in order of first use, then deterministic lines.
 pub(super) fn summarise(sampled: &Sampled) -> Vec<VariableSummary> {
-    let mut choices = Vec::new();
-    let mut computed = Vec::new();
     let equal = vec![1.0 / sampled.record.len().max(1) as f64; sampled.record.len()];
     let weights = sampled.weights.as_deref().unwrap_or(&equal);
-    for (address, values) in sampled.record.columns() {
-        // Where the shape is random: the largest, of which each draw has a part.
-        let Some(largest) = values.iter().flatten().max_by_key(|v| v.shape().iter().product::<usize>()) else {
-            continue;
-        };
-        let Some(ty) = largest.data_type() else { continue };
-        let shape = largest.shape().to_vec();
-        let size: usize = shape.iter().product();
-        let list = if address.deterministic { &mut computed } else { &mut choices };
-        for element in 0..size {
-            let at = unravel(&shape, element);
-            let scalar_at = |v: &Value| match v.as_array() {
-                Some(array) => array.at(&at)?.as_f64(),
-                None => v.as_f64(),
-            };
-            let column: Vec<Option<f64>> = values.iter().map(|v| v.as_ref().and_then(scalar_at)).collect();
-            let name = if shape.is_empty() {
-                address.name.clone()
-            } else {
-                let subscripts: Vec<String> = at.iter().map(ToString::to_string).collect();
-                format!("{}[{}]", address.name, subscripts.join(","))
-            };
-            let mut summary = scalar(&column, weights, sampled, ty);
-            summary.name = name;
-            summary.deterministic = address.deterministic;
-            list.push(summary);
-        }
-    }
-    choices.append(&mut computed);
+    let columns: Vec<_> = sampled.record.columns().collect();
+    let all: Vec<VariableSummary> =
+        columns.into_par_iter().flat_map_iter(|(address, values)| scalars(address, values, weights, sampled)).collect();
+    let (computed, mut choices): (Vec<_>, Vec<_>) = all.into_iter().partition(|summary| summary.deterministic);
+    choices.extend(computed);
     choices
+}
+
+/// The scalars of one address.
+fn scalars(address: &Address, values: &[Option<Value>], weights: &[f64], sampled: &Sampled) -> Vec<VariableSummary> {
+    // Where the shape is random: the largest, of which each draw has a part.
+    let largest = values.iter().flatten().max_by_key(|v| v.shape().iter().product::<usize>());
+    let Some((largest, ty)) = largest.and_then(|v| Some((v, v.data_type()?))) else { return Vec::new() };
+    let shape = largest.shape();
+    let summary = |element: usize| {
+        let at = unravel(shape, element);
+        let scalar_at = |v: &Value| match v.as_array() {
+            Some(array) => array.at(&at)?.as_f64(),
+            None => v.as_f64(),
+        };
+        let column: Vec<Option<f64>> = values.iter().map(|v| v.as_ref().and_then(scalar_at)).collect();
+        let mut summary = scalar(&column, weights, sampled, ty);
+        summary.name = address.name.clone();
+        if !shape.is_empty() {
+            let subscripts: Vec<String> = at.iter().map(ToString::to_string).collect();
+            let _ = write!(summary.name, "[{}]", subscripts.join(","));
+        }
+        summary.deterministic = address.deterministic;
+        summary
+    };
+    (0..shape.iter().product()).map(summary).collect()
 }
 
 fn scalar(column: &[Option<f64>], weights: &[f64], sampled: &Sampled, ty: DataType) -> VariableSummary {

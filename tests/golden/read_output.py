@@ -30,3 +30,12 @@ weighted = read("weighted.zarr")
 assert weighted.posterior.z.shape == (1, 500, 2, 3)
 assert "500 weighted draws" in weighted.posterior.attrs["resampled"]
 assert numpy.array_equal(weighted.posterior.z, arviz.from_cmdstan("weighted.csv").posterior.z)
+
+nuts = read("nuts.zarr")
+table = arviz.from_cmdstan([f"nuts_{chain}.csv" for chain in (1, 2, 3, 4)])
+assert set(nuts.groups()) == {"posterior", "sample_stats", "observed_data"}, nuts.groups()
+for name in ["lp", "acceptance_rate", "step_size", "tree_depth", "n_steps", "diverging", "energy"]:
+    assert numpy.array_equal(nuts.sample_stats[name], table.sample_stats[name].values), name
+assert nuts.sample_stats.diverging.dtype == bool and nuts.sample_stats.reached_max_treedepth.dtype == bool
+assert arviz.bfmi(nuts).shape == (4,) and (arviz.bfmi(nuts) > 0.3).all()
+assert arviz.rhat(nuts, var_names=["theta"]).theta.shape == (8,)

@@ -7,5 +7,6 @@ mod conjugate;
 mod densities;
 mod diagnostics;
 mod geweke;
+mod gradient;
 mod nuts;
 mod semantics;

@@ -197,6 +197,54 @@ fn weighted_draws_are_resampled_to_equal_weights() {
     assert!(same(&numbers.iter().step_by(6).copied().collect::<Vec<_>>(), &columns["z.1.1"]));
 }
 
+/// Eight schools with NUTS, from the folder of the examples.
+fn run_nuts(folder: &Path) {
+    let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_unmask"));
+    command.current_dir(folder).arg("infer").arg(examples.join("eight_schools.ppl"));
+    command.arg("-d").arg(examples.join("eight_schools.json"));
+    let arguments = ["--method", "nuts", "--draws", "400", "--warmup", "200", "-o", "nuts.csv", "-o", "nuts.zarr"];
+    let code = command.args(arguments).output().unwrap().status.code();
+    assert!(code == Some(0) || code == Some(3), "{code:?}");
+}
+
+#[test]
+fn statistics_of_the_sampler_are_with_its_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    run_nuts(folder.path());
+    let text = fs::read_to_string(folder.path().join("nuts_1.csv")).unwrap();
+    let header = text.lines().find(|l| !l.starts_with('#')).unwrap();
+    assert!(
+        header.starts_with("lp__,accept_stat__,stepsize__,treedepth__,n_leapfrog__,divergent__,energy__,mu,tau,eta.1")
+    );
+    let store = folder.path().join("nuts.zarr/sample_stats");
+    for (name, column, kind) in [
+        ("lp", "lp__", "<f8"),
+        ("acceptance_rate", "accept_stat__", "<f8"),
+        ("step_size", "stepsize__", "<f8"),
+        ("tree_depth", "treedepth__", "<i8"),
+        ("n_steps", "n_leapfrog__", "<i8"),
+        ("diverging", "divergent__", "|b1"),
+        ("energy", "energy__", "<f8"),
+    ] {
+        let (shape, found, dims, numbers) = read_zarr(&store, name);
+        assert_eq!((shape, &*found, dims), (vec![4, 100], kind, vec!["chain".to_owned(), "draw".to_owned()]), "{name}");
+        let columns = (1..=4).map(|chain| read_csv(&folder.path().join(format!("nuts_{chain}.csv"))).1);
+        let all: Vec<f64> = columns.flat_map(|mut c| c.remove(column).unwrap()).collect();
+        assert!(same(&all, &numbers), "{name}");
+    }
+    let number = |name: &str| read_zarr(&store, name).3;
+    let step_sizes = number("step_size");
+    assert!(step_sizes.chunks(100).all(|chain| chain.iter().all(|s| *s == chain[0] && *s > 0.0)));
+    for ((depth, steps), (energy, lp)) in
+        number("tree_depth").iter().zip(number("n_steps")).zip(number("energy").iter().zip(number("lp")))
+    {
+        assert!(steps >= 2_f64.powf(*depth) - 1.0 && steps < 2_f64.powf(depth + 1.0), "{steps} steps at depth {depth}");
+        assert!(*energy > -lp, "kinetic energy is positive");
+    }
+    assert!(number("acceptance_rate").iter().all(|a| (0.0..=1.0).contains(a)));
+}
+
 #[test]
 fn a_store_replaces_a_store_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
@@ -235,6 +283,7 @@ fn arviz_reads_both_forms() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &["--method", "mh", "--draws", "80", "--warmup", "20", "-o", "fit.csv", "-o", "fit.zarr"]);
     run(folder.path(), &["--method", "importance", "--draws", "500", "-o", "weighted.csv", "-o", "weighted.zarr"]);
+    run_nuts(folder.path());
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/read_output.py");
     let read = Command::new(&python).arg(script).current_dir(folder.path()).output().unwrap();
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));

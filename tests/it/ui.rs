@@ -195,7 +195,14 @@ fn calibration_commands_tell_right_engines_from_wrong_ones() {
 
 #[test]
 fn same_seed_same_output_on_any_number_of_threads() {
-    for (method, example) in [("importance", "milky_way"), ("mh", "arithmetic"), ("prior", "coal")] {
+    for (method, example) in [
+        ("importance", "milky_way"),
+        ("mh", "arithmetic"),
+        ("prior", "coal"),
+        ("nuts", "coal"),
+        ("advi", "milky_way"),
+        ("laplace", "milky_way"),
+    ] {
         let data = format!("examples/{example}.json");
         let program = format!("examples/{example}.ppl");
         let run = |threads: &str, seed: &str| {

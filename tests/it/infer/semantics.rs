@@ -132,8 +132,8 @@ fn bounded_weights_of_discrete_choices_are_certified() {
     let inferred = infer(source, &["y=2"], "importance", 1).unwrap();
     assert!(inferred.certified, "{}", inferred.reason);
     let source = "model m { sample x ~ normal(0, 1); observe z = x > 0; }";
-    let inferred = infer(source, &["z=true"], "auto", 1).unwrap();
-    assert_eq!((inferred.method, inferred.certified), ("importance", true), "{}", inferred.reason);
+    let inferred = infer(source, &["z=true"], "importance", 1).unwrap();
+    assert!(inferred.certified, "{}", inferred.reason);
 }
 
 #[test]
