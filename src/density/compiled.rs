@@ -270,9 +270,9 @@ impl Reader {
                 What::Known(value) => value.clone(),
                 What::Outputs { base, shape, first } => {
                     let size: usize = shape.iter().product();
-                    let outputs = (*first..first + size).map(|i| self.tape.output(i, &scratch.0));
+                    let mut outputs = (*first..first + size).map(|i| self.tape.output(i, &scratch.0));
                     if shape.is_empty() {
-                        Value::scalar(*base, outputs.last().unwrap_or(f64::NAN))
+                        Value::scalar(*base, outputs.next().unwrap_or(f64::NAN))
                     } else {
                         match Array::new(shape.clone(), Elements::from_f64s(*base, outputs)) {
                             Some(array) => Value::array(array),

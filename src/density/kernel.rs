@@ -90,7 +90,16 @@ pub(super) fn forward(op: Op, operands: &[Read<'_>], out: &mut [f64]) {
             BinaryOp::Subtract => lanes!(n; x, y; map2(x, y, out, |x, y| x - y)),
             BinaryOp::Multiply => lanes!(n; x, y; map2(x, y, out, |x, y| x * y)),
             BinaryOp::Divide => lanes!(n; x, y; map2(x, y, out, |x, y| x / y)),
-            other => lanes!(n; x, y; map2(x, y, out, |x, y| graph::binary(other, x, y))),
+            BinaryOp::Or
+            | BinaryOp::And
+            | BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::Less
+            | BinaryOp::LessEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterEqual
+            | BinaryOp::Remainder
+            | BinaryOp::Power => lanes!(n; x, y; map2(x, y, out, |x, y| graph::binary(op, x, y))),
         },
         (Op::Builtin(Builtin::Square), &[x]) => lanes!(n; x; map1(x, out, |x| x * x)),
         (Op::Builtin(Builtin::Sqrt), &[x]) => lanes!(n; x; map1(x, out, f64::sqrt)),

@@ -154,9 +154,10 @@ impl Law {
     }
 
     fn bounds_may_vary(&self, graph: &Graph) -> bool {
-        match self.family {
-            Family::Uniform => self.nodes().iter().any(|n| graph.value(*n).is_none()),
-            _ => self.has_varying_base(graph) && !self.family.has_scalar_form(),
+        if self.family == Family::Uniform {
+            self.nodes().iter().any(|n| graph.value(*n).is_none())
+        } else {
+            self.has_varying_base(graph) && !self.family.has_scalar_form()
         }
     }
 }

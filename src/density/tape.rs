@@ -296,10 +296,12 @@ impl Step {
                     }
                     let total = values[*start as usize + lane];
                     for at in own.iter().flat_map(|(s, n)| *s as usize..(s + n) as usize) {
-                        before[at] += match op {
-                            Op::Sum => adjoint,
-                            _ if values[at].is_nan() => 0.0,
-                            _ => adjoint * (values[at] - total).exp(),
+                        before[at] += if *op == Op::Sum {
+                            adjoint
+                        } else if values[at].is_nan() {
+                            0.0
+                        } else {
+                            adjoint * (values[at] - total).exp()
                         };
                     }
                 }

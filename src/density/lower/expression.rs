@@ -59,7 +59,7 @@ impl<'p> Lowering<'_, 'p> {
             }
             ExprKind::ToReal(inner) => {
                 let inner = self.expr(scope, inner)?;
-                self.to_real(inner)
+                self.promoted(inner)
             }
             ExprKind::Returned(inner) => match self.expr(scope, inner)? {
                 Symbol::Record { returned: Some(inner), .. } => Ok(*inner),
@@ -124,11 +124,11 @@ impl<'p> Lowering<'_, 'p> {
         stack(rows, &mut self.context.graph)
     }
 
-    fn to_real(&mut self, symbol: Symbol) -> Lowered<Symbol> {
+    fn promoted(&mut self, symbol: Symbol) -> Lowered<Symbol> {
         match symbol {
             Symbol::Known { value, masked } => Ok(Symbol::Known { value: value.promote(Base::Real), masked }),
             Symbol::Nodes { shape, items, .. } => Ok(Symbol::Nodes { base: Base::Real, shape, items }),
-            Symbol::Record { returned: Some(inner), .. } => self.to_real(*inner),
+            Symbol::Record { returned: Some(inner), .. } => self.promoted(*inner),
             Symbol::Record { returned: None, .. } => Err(IRREGULAR),
         }
     }

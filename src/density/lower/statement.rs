@@ -12,7 +12,7 @@ use crate::density::law::Law;
 use crate::dist::Support;
 use crate::runtime::{Indices, Known, VariableId};
 use crate::span::Span;
-use crate::syntax::ast::{BinaryOp, Role};
+use crate::syntax::ast::{BinaryOp, Role, UnaryOp};
 use crate::value::{Base, DataType, Value};
 
 impl<'p> Lowering<'_, 'p> {
@@ -88,29 +88,25 @@ impl<'p> Lowering<'_, 'p> {
     /// Whether a condition holds on this path, and whether that depends on something masked. `&&`, `||` and `!` are decided
     /// part by part, as the machine evaluates them.
     pub(super) fn decide(&mut self, scope: &mut Scope, condition: &'p Expr) -> Lowered<(bool, bool)> {
-        match &condition.kind {
-            core::ExprKind::Binary(op @ (BinaryOp::And | BinaryOp::Or), left, right) => {
-                let (holds, masked) = self.decide(scope, left)?;
-                if holds == (*op == BinaryOp::Or) {
-                    return Ok((holds, masked));
-                }
-                let (holds, right_masked) = self.decide(scope, right)?;
-                Ok((holds, masked || right_masked))
+        if let core::ExprKind::Binary(op @ (BinaryOp::And | BinaryOp::Or), left, right) = &condition.kind {
+            let (holds, masked) = self.decide(scope, left)?;
+            if holds == (*op == BinaryOp::Or) {
+                return Ok((holds, masked));
             }
-            core::ExprKind::Unary(crate::syntax::ast::UnaryOp::Not, inner) => {
-                let (holds, masked) = self.decide(scope, inner)?;
-                Ok((!holds, masked))
-            }
-            _ => {
-                let symbol = self.expr(scope, condition)?;
-                if let Symbol::Known { value, masked } = &symbol {
-                    let holds = value.as_condition().ok_or(NotCompiled::Unsupported("a condition without value"))?;
-                    return Ok((holds, *masked));
-                }
-                let node = self.scalar(&symbol)?;
-                self.guard(node).map(|holds| (holds, true))
-            }
+            let (holds, right_masked) = self.decide(scope, right)?;
+            return Ok((holds, masked || right_masked));
         }
+        if let core::ExprKind::Unary(UnaryOp::Not, inner) = &condition.kind {
+            let (holds, masked) = self.decide(scope, inner)?;
+            return Ok((!holds, masked));
+        }
+        let symbol = self.expr(scope, condition)?;
+        if let Symbol::Known { value, masked } = &symbol {
+            let holds = value.as_condition().ok_or(NotCompiled::Unsupported("a condition without value"))?;
+            return Ok((holds, *masked));
+        }
+        let node = self.scalar(&symbol)?;
+        self.guard(node).map(|holds| (holds, true))
     }
 
     /// The outcome of a condition that this path holds.

@@ -314,8 +314,8 @@ mod tests {
         let mut evaluator = Quadratic;
         let mut derivatives = Derivatives::new(&mut evaluator, 3);
         let mode = maximise(&mut derivatives, &[0.0; 3], 0, &mut [1.0; 3]).unwrap();
-        for i in 0..3 {
-            assert!((mode.location[i] - CENTRE[i]).abs() < 1e-6 * CENTRE[i].abs(), "{:?}", mode.location);
+        for (found, centre) in mode.location.iter().zip(CENTRE) {
+            assert!((found - centre).abs() < 1e-6 * centre.abs(), "{:?}", mode.location);
         }
         let p: Vec<f64> = (0..9).map(|k| precision(k / 3, k % 3)).collect();
         let mut l = vec![0.0; 9];
