@@ -66,18 +66,13 @@ fn a_prior_without_draws_or_far_from_the_posterior_is_no_obstacle() {
 }
 
 #[test]
-fn the_ladder_comes_to_nuts_where_the_prior_is_a_poor_proposal() {
-    let source = "model m {
-        sample a ~ normal(0, 10);
-        sample b ~ normal(0, 10);
-        sample s ~ half_normal(5);
-        for i in 0..60 { observe y[i] ~ normal(a + b * 0.1 * i, s); }
-    }";
-    let y: Vec<String> = (0..60).map(|i| format!("{}", 1.0 + 0.3 * f64::from(i) + 0.1 * f64::from(i % 7))).collect();
-    let data = Data::new().with_assignment(format!("y=[{}]", y.join(",")));
+fn the_ladder_comes_to_nuts_where_many_scales_are_unknown() {
+    let folder = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let data = Data::from_json(std::fs::read_to_string(folder.join("rats.json")).unwrap());
     let options = InferOptions { chains: Some(3), ..InferOptions::default() };
-    let inferred = Model::from_source("m.ppl", source).unwrap().infer(&data, &options).unwrap();
+    let inferred = Model::from_file(folder.join("rats.ppl")).unwrap().infer(&data, &options).unwrap();
     assert_eq!((inferred.method, inferred.certified, inferred.chains), ("nuts", true, 3), "{}", inferred.reason);
+    assert_eq!((inferred.ladder[0].rung, inferred.ladder[0].held), ("laplace", false));
     assert_eq!(inferred.statistics.len(), inferred.posterior.weights.len());
-    assert!(inferred.variable("b").unwrap().mcse_sd.is_some());
+    assert!(inferred.variables[0].mcse_sd.is_some());
 }
