@@ -71,10 +71,21 @@ impl OwnDistributionAt {
 }
 
 impl Compiled {
-    /// The structure of a path, and its density as if its conditions held everywhere, over its coordinates in `order`
-    /// (positions among all). Its outputs are the conditions, then the parameters of the own distributions.
-    pub fn structure(&self, path: usize, order: Option<&[usize]>) -> (PathStructure, Density<'_>) {
-        let CompiledPath { path, total, coordinates, .. } = &self.paths[path];
+    /// The structure of a path.
+    pub fn structure(&self, path: usize) -> PathStructure {
+        self.structure_with_outputs(path).0
+    }
+
+    /// The density of a path as if its conditions held everywhere, over its coordinates in `order` (positions among all). Its
+    /// outputs are the conditions, then the parameters of the own distributions.
+    pub fn path_density(&self, path: usize, order: &[usize]) -> Density<'_> {
+        let (_, outputs) = self.structure_with_outputs(path);
+        let order: Vec<usize> = order.iter().map(|i| self.coordinates[*i]).collect();
+        Density { graph: &self.graph, tape: Tape::new(&self.graph, self.paths[path].total, &order, &outputs) }
+    }
+
+    fn structure_with_outputs(&self, path: usize) -> (PathStructure, Vec<Node>) {
+        let CompiledPath { path, .. } = &self.paths[path];
         let graph = &self.graph;
         let mut owner: FxHashMap<u32, usize> = FxHashMap::default();
         for (i, latent) in path.latents.iter().enumerate() {
@@ -115,12 +126,7 @@ impl Compiled {
                 piece: self.piece(guard.condition, guard.holds),
             })
             .collect();
-        let order: Vec<usize> = match order {
-            Some(order) => order.iter().map(|i| self.coordinates[*i]).collect(),
-            None => coordinates.clone(),
-        };
-        let density = Density { graph, tape: Tape::new(graph, *total, &order, &outputs) };
-        (PathStructure { latents, conditions }, density)
+        (PathStructure { latents, conditions }, outputs)
     }
 
     /// The interval of a coordinate in which a comparison with a constant has an outcome.

@@ -328,8 +328,7 @@ impl<'a> Walk<'a> {
             }
             let evaluator = &mut self.evaluators[at];
             let value = evaluator.value(&z);
-            let outcomes = path.outcomes.iter().enumerate();
-            if outcomes.into_iter().all(|(i, holds)| (evaluator.output(i) != 0.0) == *holds) {
+            if path.conditions_hold(evaluator) {
                 return (value > f64::NEG_INFINITY).then_some((value, at));
             }
         }

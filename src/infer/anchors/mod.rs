@@ -20,7 +20,7 @@ pub use prior::{PriorDraw, PriorDraws, prior_draws};
 use rustc_hash::FxHashMap;
 
 use self::order::decoding_order;
-use crate::density::{Compiled, Density, LatentKey, OwnDistributionAt, TapeEvaluator};
+use crate::density::{Compiled, Density, Evaluator as _, LatentKey, OwnDistributionAt, PathStructure, TapeEvaluator};
 
 /// Modes less likely than the best by this factor (as a logarithm) are dropped.
 const LEAST_LOG_EVIDENCE: f64 = -23.0;
@@ -111,10 +111,10 @@ impl<'c> Anchors<'c> {
         if compiled.dimension() > MOST_COORDINATES {
             return Err(NoAnchors::TooLarge);
         }
-        let structures: Vec<_> = (0..compiled.paths()).map(|path| compiled.structure(path, None).0).collect();
+        let structures: Vec<_> = (0..compiled.paths()).map(|path| compiled.structure(path)).collect();
         let elements = decoding_order(&structures);
-        let paths: Vec<AnchorPath<'c>> =
-            (0..compiled.paths()).map(|path| AnchorPath::new(compiled, path, &elements)).collect();
+        let path = |(path, structure)| AnchorPath::new(compiled, path, structure, &elements);
+        let paths: Vec<AnchorPath<'c>> = structures.iter().enumerate().map(path).collect();
         let mut anchors = Self { compiled, paths, elements, modes: Vec::new(), log_evidence: f64::NEG_INFINITY };
         let starts = (ALL_STARTS / anchors.paths.len().max(1)).clamp(1, STARTS);
         for path in 0..anchors.paths.len() {
@@ -151,13 +151,11 @@ impl<'c> Anchors<'c> {
             .iter()
             .map(|anchor| {
                 let path = &self.paths[anchor.path];
-                let n = path.coordinates.len();
                 let mut location = vec![f64::NAN; self.compiled.dimension()];
                 let mut scale = vec![f64::NAN; self.compiled.dimension()];
                 for (place, coordinate) in path.coordinates.iter().enumerate() {
                     location[*coordinate] = anchor.mode.location[place];
-                    let row = &anchor.mode.factor[place * n..=place * n + place];
-                    scale[*coordinate] = row.iter().map(|l| l * l).sum::<f64>().sqrt();
+                    scale[*coordinate] = anchor.mode.marginal_scale(place);
                 }
                 ModeSummary { path: anchor.path, location, scale, share: anchor.log_evidence.exp() }
             })
@@ -180,8 +178,7 @@ impl<'c> Anchors<'c> {
     /// The mode of a path that a climb from `start` (over all coordinates) leads to.
     pub(in crate::infer) fn ascend(&self, path: usize, start: &[f64], scales: &[f64]) -> Option<AnchorMode> {
         let own = &self.paths[path];
-        let start: Vec<f64> = own.coordinates.iter().map(|c| start[*c]).collect();
-        let mut scales: Vec<f64> = own.coordinates.iter().map(|c| scales[*c]).collect();
+        let (start, mut scales) = (own.local(start), own.local(scales));
         let mut evaluator = own.density.on_tape();
         let mut derivatives = Derivatives::new(&mut evaluator, start.len());
         let mode = maximise(&mut derivatives, &start, 0, &mut scales)?;
@@ -198,11 +195,9 @@ impl<'c> Anchors<'c> {
                 draw.discrete.get(&(addresses.name(*variable).clone(), indices.to_vec())) == Some(value)
             });
             held && {
-                let local: Vec<f64> = path.coordinates.iter().map(|c| z[*c]).collect();
                 let mut evaluator = path.density.on_tape();
-                crate::density::Evaluator::value(&mut evaluator, &local);
-                let outcomes = path.outcomes.iter().enumerate();
-                outcomes.into_iter().all(|(i, holds)| (evaluator.output(i) != 0.0) == *holds)
+                evaluator.value(&path.local(z));
+                path.conditions_hold(&evaluator)
             }
         };
         (0..self.paths.len()).filter(|i| agrees(&self.paths[*i])).collect()
@@ -212,13 +207,8 @@ impl<'c> Anchors<'c> {
     fn climb(&mut self, path: usize, prior: &PriorDraws, starts: usize) {
         let own = &self.paths[path];
         let mut evaluator = own.density.on_tape();
-        let local = |z: &[f64]| -> Vec<f64> { own.coordinates.iter().map(|c| z[*c]).collect() };
-        let mut ranked: Vec<(f64, Vec<f64>)> = prior
-            .draws
-            .iter()
-            .map(|draw| prior.filled(draw))
-            .map(|z| (crate::density::Evaluator::value(&mut evaluator, &local(&z)), z))
-            .collect();
+        let mut ranked: Vec<(f64, Vec<f64>)> =
+            prior.draws.iter().map(|draw| prior.filled(draw)).map(|z| (evaluator.value(&own.local(&z)), z)).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         drop(evaluator);
         let best = ranked.into_iter().take(starts.saturating_sub(1)).map(|(_, z)| z);
@@ -234,10 +224,8 @@ impl<'c> Anchors<'c> {
 
     /// The Laplace evidence of a mode times the mass of its pieces, each by its own marginal.
     pub(in crate::infer) fn evidence_of(&self, anchor: &AnchorMode) -> f64 {
-        let n = anchor.mode.location.len();
         let log_mass = |(i, piece): (usize, &(f64, f64))| {
-            let scale = anchor.mode.factor[i * n..=i * n + i].iter().map(|l| l * l).sum::<f64>().sqrt();
-            mixture::log_interval(*piece, anchor.mode.location[i], scale)
+            mixture::log_interval(*piece, anchor.mode.location[i], anchor.mode.marginal_scale(i))
         };
         let log_mass: f64 = self.paths[anchor.path].pieces.iter().enumerate().map(log_mass).sum();
         anchor.mode.log_evidence() + log_mass
@@ -276,8 +264,7 @@ pub struct ModeSummary {
 }
 
 impl<'c> AnchorPath<'c> {
-    fn new(compiled: &'c Compiled, path: usize, elements: &[Element]) -> Self {
-        let (structure, _) = compiled.structure(path, None);
+    fn new(compiled: &'c Compiled, path: usize, structure: &PathStructure, elements: &[Element]) -> Self {
         let own: FxHashMap<&LatentKey, usize> =
             structure.latents.iter().enumerate().map(|(i, l)| (&l.key, i)).collect();
         let mut coordinates = Vec::new();
@@ -288,7 +275,6 @@ impl<'c> AnchorPath<'c> {
                 latents.push(*latent);
             }
         }
-        let (structure, density) = compiled.structure(path, Some(&coordinates));
         let mut pieces = vec![(f64::NEG_INFINITY, f64::INFINITY); coordinates.len()];
         let mut conditions = Vec::new();
         for (output, condition) in structure.conditions.iter().enumerate() {
@@ -303,7 +289,7 @@ impl<'c> AnchorPath<'c> {
             conditions.push((output, condition.holds, settled));
         }
         Self {
-            density,
+            density: compiled.path_density(path, &coordinates),
             own: latents.iter().map(|l| structure.latents[*l].own.clone()).collect(),
             coordinates,
             pieces,
@@ -311,5 +297,15 @@ impl<'c> AnchorPath<'c> {
             outcomes: structure.conditions.iter().map(|c| c.holds).collect(),
             held: structure.latents.iter().filter_map(|l| Some((l.key.clone(), l.held?))).collect(),
         }
+    }
+
+    /// What belongs to this path's coordinates, of numbers for all.
+    fn local(&self, all: &[f64]) -> Vec<f64> {
+        self.coordinates.iter().map(|c| all[*c]).collect()
+    }
+
+    /// Whether the conditions had the outcomes of this path at the last evaluation.
+    pub fn conditions_hold(&self, evaluator: &TapeEvaluator<'_>) -> bool {
+        self.outcomes.iter().enumerate().all(|(i, holds)| (evaluator.output(i) != 0.0) == *holds)
     }
 }

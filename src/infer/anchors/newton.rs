@@ -34,6 +34,12 @@ impl Mode {
         self.log_density + log_volume(&self.factor, n)
     }
 
+    /// The scale of a coordinate with the others integrated out.
+    pub fn marginal_scale(&self, coordinate: usize) -> f64 {
+        let row = coordinate * self.location.len();
+        self.factor[row..=row + coordinate].iter().map(|l| l * l).sum::<f64>().sqrt()
+    }
+
     /// Squared Mahalanobis distance of `z` from the mode.
     pub fn distance(&self, z: &[f64]) -> f64 {
         let n = self.location.len();
