@@ -242,6 +242,9 @@ pub struct Psis {
     pub weights: Vec<f64>,
     /// The shape of the weights' tail; `None` where there is none, as the largest weights are all equal, or too few to tell.
     pub k_hat: Option<f64>,
+    /// What the fitted tail adds to the sum of all weights beyond its start, as a share of that sum: how much of the posterior
+    /// depends on the fit. 1 where k̂ ≥ 1 (the tail has no mean), 0 where no tail was fitted.
+    pub tail_share: f64,
 }
 
 /// How often the largest weight must be seen to count as a bound of all weights.
@@ -263,10 +266,11 @@ pub fn pareto_smooth(log_weights: &[f64]) -> Option<Psis> {
     let mut weights: Vec<f64> = log_weights.iter().map(|w| (w - largest).exp()).collect();
     let smallest = log_weights.iter().copied().fold(f64::INFINITY, f64::min);
     if largest - smallest < 1e-9 {
-        return Some(Psis { weights: vec![1.0 / n as f64; n], k_hat: None });
+        return Some(Psis { weights: vec![1.0 / n as f64; n], k_hat: None, tail_share: 0.0 });
     }
     let tail = (0.2 * n as f64).min(3.0 * (n as f64).sqrt()).ceil() as usize;
     let mut k_hat = None;
+    let mut tail_share = 0.0;
     if tail >= 5 && tail < n {
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by(|a, b| weights[*a].total_cmp(&weights[*b]));
@@ -281,6 +285,10 @@ pub fn pareto_smooth(log_weights: &[f64]) -> Option<Psis> {
                 1 + above.windows(2).filter(|pair| weights[pair[0]] < weights[pair[1]] * (1.0 - 1e-9)).count();
             let tied = distinct * 10 < above.len() * 9;
             k_hat = (!tied || largest_seen(&weights) < REPEATED).then_some(k);
+            // The mean of a generalised Pareto distribution is σ / (1 − k).
+            let beyond = above.len() as f64 * sigma / (1.0 - k);
+            let total = weights.iter().sum::<f64>();
+            tail_share = if k < 1.0 && beyond.is_finite() { (beyond / total).min(1.0) } else { 1.0 };
             if k.is_finite() && !tied {
                 let m = above.len() as f64;
                 for (rank, i) in above.iter().enumerate() {
@@ -293,11 +301,12 @@ pub fn pareto_smooth(log_weights: &[f64]) -> Option<Psis> {
         } else if largest_seen(&weights) < REPEATED {
             // Almost all of the weight is in fewer draws than a tail can be fitted to.
             k_hat = Some(f64::INFINITY);
+            tail_share = 1.0;
         }
     }
     let total: f64 = weights.iter().sum();
     weights.iter_mut().for_each(|w| *w /= total);
-    Some(Psis { weights, k_hat })
+    Some(Psis { weights, k_hat, tail_share })
 }
 
 /// Shape k and scale of a generalised Pareto distribution at 0, of ascending positive `x`: the empirical Bayes estimate of

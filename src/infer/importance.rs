@@ -24,6 +24,10 @@ const DRAWS: usize = 10_000;
 /// Effective draws that the certificate asks for.
 pub(super) const ENOUGH: f64 = 400.0;
 
+/// The share of the posterior beyond the start of the fitted tail that is too small to matter: k̂ measures the shape of the
+/// tail and not its size, and says nothing of weights that hardly vary.
+const NEGLIGIBLE: f64 = 0.01;
+
 /// Draws of one random stream: results do not depend on the number of threads.
 const CHUNK: usize = 256;
 
@@ -115,20 +119,8 @@ pub(super) fn sample(
 /// Where no weight is positive.
 pub(super) fn weigh(record: Record, log_weights: &[f64], ledger: &Ledger) -> Result<Sampled, InferError> {
     let draws = log_weights.len();
-    let Some(Psis { weights, k_hat }) = pareto_smooth(log_weights) else {
+    let Some(Judged { weights, k_hat, held, reason }) = judge(log_weights) else {
         return Err(InferError::NoDrawSurvived { tried: draws as u64, reason: ledger.main_reason() });
-    };
-    let ess = weights_ess(&weights);
-    let threshold = k_hat_threshold(draws);
-    let (held, reason) = match k_hat {
-        // All weights equal.
-        None if ess > 0.999_999 * draws as f64 => (true, "all weights are equal".into()),
-        Some(k) if k >= threshold => {
-            (false, format!("k̂ {k:.2} ≥ {threshold:.2}: the weights vary too much to be trusted"))
-        }
-        _ if ess < ENOUGH => (false, format!("{ess:.0} effective draws of {draws}: fewer than {ENOUGH}")),
-        Some(k) => (true, format!("k̂ {k:.2} < {threshold:.2}")),
-        None => (true, format!("the weights are bounded, {ess:.0} effective draws")),
     };
     let mut warnings = Vec::new();
     if let Some((text, count, span)) = ledger.main_reason() {
@@ -154,6 +146,38 @@ pub(super) fn weigh(record: Record, log_weights: &[f64], ledger: &Ledger) -> Res
         reason,
         warnings,
     })
+}
+
+/// Smoothed weights, and whether they are to be trusted.
+pub(super) struct Judged {
+    /// Normalised, one a draw.
+    pub weights: Vec<f64>,
+    pub k_hat: Option<f64>,
+    pub held: bool,
+    /// Why, or why not.
+    pub reason: String,
+}
+
+/// Judges log weights; `None` where none is positive.
+pub(super) fn judge(log_weights: &[f64]) -> Option<Judged> {
+    let draws = log_weights.len();
+    let Psis { weights, k_hat, tail_share } = pareto_smooth(log_weights)?;
+    let ess = weights_ess(&weights);
+    let threshold = k_hat_threshold(draws);
+    let (held, reason) = match k_hat {
+        // All weights equal.
+        None if ess > 0.999_999 * draws as f64 => (true, "all weights are equal".into()),
+        Some(k) if k >= threshold && tail_share > NEGLIGIBLE => {
+            (false, format!("k̂ {k:.2} ≥ {threshold:.2}: the weights vary too much to be trusted"))
+        }
+        _ if ess < ENOUGH => (false, format!("{ess:.0} effective draws of {draws}: fewer than {ENOUGH}")),
+        Some(k) if k >= threshold => {
+            (true, format!("the largest weights hold {:.1} % of the posterior, whatever their k̂", 100.0 * tail_share))
+        }
+        Some(k) => (true, format!("k̂ {k:.2} < {threshold:.2}")),
+        None => (true, format!("the weights are bounded, {ess:.0} effective draws")),
+    };
+    Some(Judged { weights, k_hat, held, reason })
 }
 
 /// log of the mean of exp, and its standard error by the delta method, sd(w) / (mean(w) √S).

@@ -9,7 +9,7 @@ use super::anchors::{Anchors, Drawn, NoAnchors, Shares, Walk};
 use super::diagnostics::{pareto_smooth, weights_ess};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
-use super::importance::weigh;
+use super::importance::{judge, weigh};
 use super::modes::{Neighbourhood, look_for_modes};
 use super::query::Query;
 use super::stream::{StreamPurpose, stream};
@@ -49,9 +49,18 @@ pub(super) fn sample(query: &mut Query<'_>, n: usize, progress: &mut dyn Progres
         let mut anchors = Anchors::new(&query.compiled, &query.prior).map_err(no_anchors)?;
         let mut round = 0;
         loop {
-            let few = draw(&anchors, Shares::default(), n.min(PILOT), query.seed, 2 * round);
-            let hopeless = is_hopeless(&log_weights(&few));
-            let drawn = if hopeless { few } else { draw(&anchors, Shares::default(), n, query.seed, 2 * round + 1) };
+            let mut drawn = attempt(&anchors, n, query.seed, round);
+            let held = trust(&drawn);
+            if held.0 < 1.0
+                && let Some(before) = anchors.slice(&query.prior)
+            {
+                let sliced = attempt(&anchors, n, query.seed, round);
+                if trust(&sliced) > held {
+                    drawn = sliced;
+                } else {
+                    anchors.exchange(before);
+                }
+            }
             let log_weights = log_weights(&drawn);
             let neighbourhood = Neighbourhood::of_draws(&anchors, &drawn, &log_weights);
             round += 1;
@@ -73,6 +82,18 @@ pub(super) fn sample(query: &mut Query<'_>, n: usize, progress: &mut dyn Progres
         sampled.reason = format!("{missed} modes of the posterior have too few draws");
     }
     Ok(sampled)
+}
+
+/// Draws, few where more would be in vain.
+fn attempt(anchors: &Anchors<'_>, n: usize, seed: u64, round: u64) -> Vec<Drawn> {
+    let few = draw(anchors, Shares::default(), n.min(PILOT), seed, 2 * round);
+    if is_hopeless(&log_weights(&few)) { few } else { draw(anchors, Shares::default(), n, seed, 2 * round + 1) }
+}
+
+/// Whether weights hold (1, else 0), and effective draws.
+fn trust(drawn: &[Drawn]) -> (f64, f64) {
+    judge(&log_weights(drawn))
+        .map_or((0.0, 0.0), |judged| (f64::from(u8::from(judged.held)), weights_ess(&judged.weights)))
 }
 
 /// Whether more draws of this kind would not do: the weights have no variance to speak of, or hardly any draw counts.

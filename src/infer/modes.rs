@@ -1,11 +1,14 @@
 //! The look for modes that a proposal misses: weights cannot tell of places where no draw ever was.
 
+use rand::RngExt as _;
+use rand_distr::StandardNormal;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-use super::anchors::{AnchorMode, Anchors, Drawn, prior_draws};
+use super::anchors::{AnchorMode, Anchors, Drawn, Mode, prior_draws};
 use super::error::InferError;
-use super::stream::{StreamPurpose, stream};
+use super::stream::{Stream, StreamPurpose, stream};
 use super::target::TargetRef;
+use crate::density::Evaluator as _;
 use crate::dist::log_sum_exp;
 
 /// Newton ascents from the prior; fewer where a Hessian takes many gradients.
@@ -24,6 +27,9 @@ fn near(dimension: usize) -> f64 {
 
 /// The part of its mass that the draws must have in its neighbourhood.
 const ENOUGH: f64 = 1.0 / 3.0;
+
+/// Draws by which the mass near a mode is estimated.
+const PROBES: usize = 256;
 
 /// Weighted draws, by path.
 pub(super) struct Neighbourhood {
@@ -83,15 +89,51 @@ pub(super) fn look_for_modes(
             found.push(mode.clone());
         }
     }
-    let missed = |anchor: &AnchorMode| {
-        let log_ratio = anchors.evidence_of(anchor) - draws.log_evidence;
-        // Of all that there is, with this mode.
-        let share = if log_ratio > 0.0 { 1.0 / (1.0 + (-log_ratio).exp()) } else { log_ratio.exp() };
-        let inside = near_mass(anchor.mode.location.len());
-        share.is_finite() && share >= COUNTS && draws.mass(anchor) < ENOUGH * share.min(1.0) * inside
-    };
-    found.retain(missed);
+    found.retain(|anchor| {
+        let share = relative(anchor.laplace_evidence() - draws.log_evidence);
+        if !(share.is_finite() && share >= COUNTS) {
+            return false;
+        }
+        let (has, inside) = (draws.mass(anchor), near_mass(anchor.mode.location.len()));
+        // Along a bend there is less than the normal approximation says.
+        has < ENOUGH * share * inside && {
+            let near = relative(log_mass_near(anchors, anchor, &mut rng) - draws.log_evidence);
+            near >= COUNTS * inside && has < ENOUGH * near
+        }
+    });
     Ok(found)
+}
+
+/// The share of all that there is, with this part (as the log of its ratio to what was there), at most 1.
+fn relative(log_ratio: f64) -> f64 {
+    if log_ratio > 0.0 { 1.0 / (1.0 + (-log_ratio).exp()) } else { log_ratio.exp() }
+}
+
+/// ln of the integral of the density over the neighbourhood of a mode, by importance sampling from its normal approximation.
+fn log_mass_near(anchors: &Anchors<'_>, anchor: &AnchorMode, rng: &mut Stream) -> f64 {
+    let Mode { location, factor, .. } = &anchor.mode;
+    let n = location.len();
+    let path = &anchors.paths[anchor.path];
+    let mut evaluator = path.density.on_tape();
+    let log_volume = anchor.mode.log_evidence() - anchor.mode.log_density;
+    let (mut standard, mut z) = (vec![0.0; n], vec![0.0; n]);
+    let mut log_weights = vec![f64::NEG_INFINITY; PROBES];
+    for log_weight in &mut log_weights {
+        standard.iter_mut().for_each(|e| *e = rng.sample(StandardNormal));
+        let square: f64 = standard.iter().map(|e| e * e).sum();
+        if square > near(n) {
+            continue;
+        }
+        for i in 0..n {
+            z[i] = location[i] + factor[i * n..=i * n + i].iter().zip(&standard).map(|(l, e)| l * e).sum::<f64>();
+        }
+        let value = evaluator.value(&z);
+        let within = z.iter().zip(&anchor.pieces).all(|(z, (low, high))| z >= low && z <= high);
+        if within && path.conditions_hold(&evaluator) && !value.is_nan() {
+            *log_weight = value + 0.5 * square + log_volume;
+        }
+    }
+    log_sum_exp(&log_weights) - (PROBES as f64).ln()
 }
 
 /// The mass of a normal distribution within the neighbourhood of its mode.

@@ -130,7 +130,7 @@ impl<'a> Walk<'a> {
     /// With these shares for safety.
     pub fn new(anchors: &'a Anchors<'a>, shares: Shares) -> Self {
         let mut evaluators = anchors.evaluators();
-        let fresh: Vec<State> = anchors.modes.iter().map(|m| fresh(anchors, m, &mut evaluators[m.path])).collect();
+        let fresh: Vec<State> = anchors.components.iter().map(|m| fresh(anchors, m, &mut evaluators[m.path])).collect();
         let states = fresh.clone();
         let most = anchors.paths.iter().map(|p| p.coordinates.len()).max().unwrap_or(0);
         Self { anchors, shares, evaluators, fresh, states, values: Vec::new(), scales: vec![0.0; most] }
@@ -148,7 +148,7 @@ impl<'a> Walk<'a> {
     fn presence(&self) -> (bool, bool) {
         let element = &self.anchors.elements()[self.values.len()];
         let (mut with, mut without) = (false, false);
-        for (state, mode) in self.states.iter().zip(&self.anchors.modes) {
+        for (state, mode) in self.states.iter().zip(&self.anchors.components) {
             if state.active {
                 let has = has(self.anchors, mode, state, element);
                 with |= has;
@@ -162,8 +162,8 @@ impl<'a> Walk<'a> {
     fn log_presence(&self) -> f64 {
         let element = &self.anchors.elements()[self.values.len()];
         let (mut with, mut all) = (Vec::new(), Vec::new());
-        for (state, mode) in self.states.iter().zip(&self.anchors.modes).filter(|(s, _)| s.active) {
-            let evidence = state.log_evidence(&self.anchors.paths[mode.path].pieces);
+        for (state, mode) in self.states.iter().zip(&self.anchors.components).filter(|(s, _)| s.active) {
+            let evidence = state.log_evidence(&mode.pieces);
             all.push(evidence);
             if has(self.anchors, mode, state, element) {
                 with.push(evidence);
@@ -175,14 +175,14 @@ impl<'a> Walk<'a> {
     /// The conditional of the next element given that it is there; `None` where no mode is left that has it.
     pub fn conditional(&self) -> Option<Conditional> {
         let element = &self.anchors.elements()[self.values.len()];
-        let modes = self.states.iter().zip(&self.anchors.modes);
+        let modes = self.states.iter().zip(&self.anchors.components);
         let modes = modes.filter(|(state, mode)| state.active && has(self.anchors, mode, state, element));
         if element.coordinate.is_none() {
             let mut values: Vec<(i64, Vec<f64>)> = Vec::new();
             for (state, mode) in modes {
                 let path = &self.anchors.paths[mode.path];
                 let Some(value) = path.held.get(&element.key) else { continue };
-                let evidence = state.log_evidence(&path.pieces);
+                let evidence = state.log_evidence(&mode.pieces);
                 match values.iter_mut().find(|(v, _)| v == value) {
                     Some((_, evidences)) => evidences.push(evidence),
                     None => values.push((*value, vec![evidence])),
@@ -198,7 +198,7 @@ impl<'a> Walk<'a> {
         }
         let (mut anchors, mut own, mut log_weights) = (Vec::new(), Vec::new(), Vec::new());
         for (state, mode) in modes {
-            let pieces = &self.anchors.paths[mode.path].pieces;
+            let pieces = &mode.pieces;
             let (location, scale) = state.conditional();
             let (lo, hi) = pieces[state.decoded];
             let log_evidence = state.log_evidence(pieces);
@@ -219,7 +219,7 @@ impl<'a> Walk<'a> {
     /// Takes the value of the next element.
     pub fn decode(&mut self, value: Decoded) {
         let element = &self.anchors.elements()[self.values.len()];
-        for (state, mode) in self.states.iter_mut().zip(&self.anchors.modes) {
+        for (state, mode) in self.states.iter_mut().zip(&self.anchors.components) {
             if !state.active {
                 continue;
             }
@@ -229,7 +229,7 @@ impl<'a> Walk<'a> {
                 Decoded::Absent => !present,
                 Decoded::Int(i) => present && path.held.get(&element.key) == Some(&i),
                 Decoded::Real(z) => {
-                    let (lo, hi) = path.pieces.get(state.decoded).copied().unwrap_or((f64::NAN, f64::NAN));
+                    let (lo, hi) = mode.pieces.get(state.decoded).copied().unwrap_or((f64::NAN, f64::NAN));
                     present && z >= lo && z <= hi && {
                         advance(state, z, path, &mut self.evaluators[mode.path], &mut self.scales)
                     }

@@ -11,6 +11,7 @@ mod mixture;
 mod newton;
 mod order;
 mod prior;
+mod slices;
 
 pub use conditional::{Conditional, Decoded, Drawn, Walk};
 pub use mixture::{Anchor, Mixture, Shares};
@@ -70,14 +71,24 @@ pub(super) struct AnchorPath<'c> {
 pub(in crate::infer) struct AnchorMode {
     pub path: usize,
     pub mode: Mode,
+    /// By place: the interval of the coordinate that it stands for.
+    pub pieces: Vec<(f64, f64)>,
     /// Its Laplace evidence (with the mass of its pieces), the best one's 0.
     pub log_evidence: f64,
 }
 
 impl AnchorMode {
+    /// The Laplace evidence of a mode times the mass of its pieces, each by its own marginal.
+    pub fn laplace_evidence(&self) -> f64 {
+        let log_mass = |(i, piece): (usize, &(f64, f64))| {
+            mixture::log_interval(*piece, self.mode.location[i], self.mode.marginal_scale(i))
+        };
+        self.mode.log_evidence() + self.pieces.iter().enumerate().map(log_mass).sum::<f64>()
+    }
+
     /// Whether two climbs led to one mode.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.path == other.path && self.mode.distance(&other.mode.location) < SAME
+        self.path == other.path && self.pieces == other.pieces && self.mode.distance(&other.mode.location) < SAME
     }
 }
 
@@ -87,7 +98,9 @@ pub struct Anchors<'c> {
     compiled: &'c Compiled,
     pub(super) paths: Vec<AnchorPath<'c>>,
     elements: Vec<Element>,
-    pub(super) modes: Vec<AnchorMode>,
+    modes: Vec<AnchorMode>,
+    /// What draws are made of: the modes, or slices of the posterior.
+    pub(super) components: Vec<AnchorMode>,
     log_evidence: f64,
 }
 
@@ -115,13 +128,21 @@ impl<'c> Anchors<'c> {
         let elements = decoding_order(&structures);
         let path = |(path, structure)| AnchorPath::new(compiled, path, structure, &elements);
         let paths: Vec<AnchorPath<'c>> = structures.iter().enumerate().map(path).collect();
-        let mut anchors = Self { compiled, paths, elements, modes: Vec::new(), log_evidence: f64::NEG_INFINITY };
+        let mut anchors = Self {
+            compiled,
+            paths,
+            elements,
+            modes: Vec::new(),
+            components: Vec::new(),
+            log_evidence: f64::NEG_INFINITY,
+        };
         let starts = (ALL_STARTS / anchors.paths.len().max(1)).clamp(1, STARTS);
         for path in 0..anchors.paths.len() {
             anchors.climb(path, prior, starts);
         }
         anchors.settle();
-        if anchors.modes.is_empty() { Err(NoAnchors::NoMode) } else { Ok(anchors) }
+        // A climb may fail along a curve that slices follow.
+        if anchors.modes.is_empty() && anchors.slice(prior).is_none() { Err(NoAnchors::NoMode) } else { Ok(anchors) }
     }
 
     /// The density that the anchors are of.
@@ -162,6 +183,11 @@ impl<'c> Anchors<'c> {
             .collect()
     }
 
+    /// How many components draws are made of.
+    pub fn components(&self) -> usize {
+        self.components.len()
+    }
+
     /// Adds a mode.
     pub(in crate::infer) fn insert(&mut self, mode: AnchorMode) {
         if !self.modes.iter().any(|other| other.is_same(&mode)) {
@@ -183,7 +209,7 @@ impl<'c> Anchors<'c> {
         let mut derivatives = Derivatives::new(&mut evaluator, start.len());
         let mode = maximise(&mut derivatives, &start, 0, &mut scales)?;
         // Relative to the best only after `settle`.
-        Some(AnchorMode { path, mode, log_evidence: f64::NEG_INFINITY })
+        Some(AnchorMode { path, mode, pieces: own.pieces.clone(), log_evidence: f64::NEG_INFINITY })
     }
 
     /// The paths whose discrete values and conditions are those of an execution of the prior (`z`: its coordinates, with
@@ -222,32 +248,29 @@ impl<'c> Anchors<'c> {
         }
     }
 
-    /// The Laplace evidence of a mode times the mass of its pieces, each by its own marginal.
-    pub(in crate::infer) fn evidence_of(&self, anchor: &AnchorMode) -> f64 {
-        let log_mass = |(i, piece): (usize, &(f64, f64))| {
-            mixture::log_interval(*piece, anchor.mode.location[i], anchor.mode.marginal_scale(i))
-        };
-        let log_mass: f64 = self.paths[anchor.path].pieces.iter().enumerate().map(log_mass).sum();
-        anchor.mode.log_evidence() + log_mass
-    }
-
-    /// Orders modes by evidence and drops those that hardly count.
+    /// Orders modes by evidence and drops those that hardly count; draws are made of the modes.
     fn settle(&mut self) {
-        let evidences: Vec<f64> = self.modes.iter().map(|m| self.evidence_of(m)).collect();
-        let best = evidences.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        for (mode, evidence) in self.modes.iter_mut().zip(&evidences) {
-            mode.log_evidence = evidence - best;
-        }
-        self.modes.retain(|m| m.log_evidence > LEAST_LOG_EVIDENCE);
-        self.modes.sort_by(|a, b| b.log_evidence.total_cmp(&a.log_evidence));
-        let relative: Vec<f64> = self.modes.iter().map(|m| m.log_evidence).collect();
-        self.log_evidence = best + crate::dist::log_sum_exp(&relative);
+        self.log_evidence = settle(&mut self.modes);
+        self.components.clone_from(&self.modes);
     }
 
     /// Evaluators of all paths, for one thread.
     pub(super) fn evaluators(&self) -> Vec<TapeEvaluator<'_>> {
         self.paths.iter().map(|p| p.density.on_tape()).collect()
     }
+}
+
+/// Orders modes by evidence, relative to the best, and drops those that hardly count. Gives ln of the sum of the evidences.
+fn settle(modes: &mut Vec<AnchorMode>) -> f64 {
+    let evidences: Vec<f64> = modes.iter().map(AnchorMode::laplace_evidence).collect();
+    let best = evidences.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    for (mode, evidence) in modes.iter_mut().zip(&evidences) {
+        mode.log_evidence = evidence - best;
+    }
+    modes.retain(|m| m.log_evidence > LEAST_LOG_EVIDENCE);
+    modes.sort_by(|a, b| b.log_evidence.total_cmp(&a.log_evidence));
+    let relative: Vec<f64> = modes.iter().map(|m| m.log_evidence).collect();
+    best + crate::dist::log_sum_exp(&relative)
 }
 
 /// What is known of a mode.
