@@ -2,7 +2,7 @@
 
 use super::{Data, Error, Model};
 use crate::diagnostic::Diagnostic;
-use crate::infer::{InferOptions, Inferred, Progress, Silent, Target};
+use crate::infer::{InferOptions, Inferred, Progress, Proposal, Silent, Target};
 use crate::span::SourceMap;
 
 impl Model {
@@ -34,9 +34,26 @@ impl Model {
         options: &InferOptions,
         progress: &mut dyn Progress,
     ) -> Result<(Inferred, SourceMap), Error> {
+        self.answer(data, |target| crate::infer::infer(target, options, progress))
+    }
+
+    /// The posterior by importance sampling from a proposal of one's own; otherwise as [`Model::infer`].
+    ///
+    /// # Errors
+    /// As [`Model::infer`].
+    pub fn infer_from(&self, data: &Data, proposal: &dyn Proposal, options: &InferOptions) -> Result<Inferred, Error> {
+        let run = |target: &Target| crate::infer::infer_from(target, proposal, options, &mut Silent);
+        self.answer(data, run).map(|(inferred, _)| inferred)
+    }
+
+    fn answer(
+        &self,
+        data: &Data,
+        run: impl FnOnce(&Target) -> Result<Inferred, crate::infer::InferError>,
+    ) -> Result<(Inferred, SourceMap), Error> {
         let (bound, sources) = self.bind(data)?;
         let target = Target { runtime: self.runtime().clone(), model: self.id(), conditions: bound.conditions };
-        match crate::infer::infer(&target, options, progress) {
+        match run(&target) {
             Ok(mut inferred) => {
                 inferred.warnings.splice(0..0, bound.warnings);
                 Ok((inferred, sources))

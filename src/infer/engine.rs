@@ -153,6 +153,21 @@ pub struct Sampled {
     pub warnings: Vec<Diagnostic>,
 }
 
+impl Sampled {
+    /// Refuses the certificate where modes were missed.
+    pub(super) fn refuse_missed(&mut self, missed: usize) {
+        if missed > 0 && self.held {
+            self.held = false;
+            let modes = if missed == 1 {
+                "1 mode of the posterior has"
+            } else {
+                &format!("{missed} modes of the posterior have")
+            };
+            self.reason = format!("{modes} too few draws");
+        }
+    }
+}
+
 /// A step of the ladder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rung {

@@ -4,9 +4,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::anchors::PriorDraw;
+use super::coordinates::Coordinates;
 use super::diagnostics::{Psis, k_hat_threshold, pareto_smooth, weights_ess};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
+use super::modes::missed_modes;
 use super::proposal::{OwnDistribution, Proposal};
 use super::record::{Chunk, Record};
 use super::stream::{StreamPurpose, stream};
@@ -27,6 +30,9 @@ pub(super) const ENOUGH: f64 = 400.0;
 /// The share of the posterior beyond the start of the fitted tail that is too small to matter: k̂ measures the shape of the
 /// tail and not its size, and says nothing of weights that hardly vary.
 const NEGLIGIBLE: f64 = 0.01;
+
+/// Draws that the look for modes goes by.
+const LOOKED: usize = 16_384;
 
 /// Draws of one random stream: results do not depend on the number of threads.
 const CHUNK: usize = 256;
@@ -109,7 +115,40 @@ pub(super) fn sample(
     // Draws of weight zero say nothing.
     let kept: Vec<usize> = (0..draws).filter(|i| log_weights[*i] > f64::NEG_INFINITY).collect();
     let record = if zero > 0 { record.select(&kept) } else { record };
-    weigh(record, &log_weights, &ledger)
+    let mut sampled = weigh(record, &log_weights, &ledger)?;
+    if sampled.held {
+        let looked = draws.min(LOOKED);
+        let points = |coordinates: &Coordinates| points(target, &generator, looked, seed, coordinates);
+        sampled.refuse_missed(missed_modes(target, seed, &log_weights[..looked], points)?);
+    }
+    Ok(sampled)
+}
+
+/// The first `draws` of `seed`'s sequence once more, as points among coordinates.
+fn points(
+    target: &TargetRef<'_>,
+    generator: &Generator<'_>,
+    draws: usize,
+    seed: u64,
+    coordinates: &Coordinates,
+) -> Result<Vec<PriorDraw>, InferError> {
+    let chunks: Vec<usize> = (0..draws.div_ceil(CHUNK)).collect();
+    let points: Result<Vec<Vec<PriorDraw>>, InferError> = chunks
+        .into_par_iter()
+        .map(|chunk| {
+            let mut machine = target.machine();
+            let mut rng = stream(seed, StreamPurpose::Draws, chunk as u64);
+            let (mut trace, mut ledger) = (Trace::default(), Ledger::default());
+            let size = CHUNK.min(draws - chunk * CHUNK);
+            let mut points = Vec::with_capacity(size);
+            for _ in 0..size {
+                generator.run(&mut machine, &mut rng, &mut trace, &mut ledger)?;
+                points.push(PriorDraw::of(&trace, machine.addresses(), coordinates));
+            }
+            Ok(points)
+        })
+        .collect();
+    Ok(points?.into_iter().flatten().collect())
 }
 
 /// Draws with their weights, and the certificate. `record` has the draws of positive weight alone; `log_weights` has all,
@@ -181,7 +220,7 @@ pub(super) fn judge(log_weights: &[f64]) -> Option<Judged> {
 }
 
 /// log of the mean of exp, and its standard error by the delta method, sd(w) / (mean(w) √S).
-fn log_mean_exp(log_weights: &[f64]) -> (f64, f64) {
+pub(super) fn log_mean_exp(log_weights: &[f64]) -> (f64, f64) {
     let n = log_weights.len() as f64;
     let largest = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let scaled: Vec<f64> = log_weights.iter().map(|w| (w - largest).exp()).collect();

@@ -6,11 +6,12 @@ use std::time::Instant;
 use super::engine::{InferOptions, Inferred, Method, Progress, Rung, Sampled};
 use super::error::InferError;
 use super::mh::Chains;
-use super::proposal::OwnDistribution;
+use super::proposal::{OwnDistribution, Proposal};
 use super::query::Query;
 use super::summary::summarise;
 use super::target::{Target, TargetRef};
 use super::{enumerate, givens, gradient, importance, laplace, mh};
+use crate::diagnostic::Diagnostic;
 
 /// Executions that the ladder enumerates.
 const ENUMERATE: u64 = 100_000;
@@ -52,7 +53,7 @@ pub(super) fn infer_borrowed(
 ) -> Result<Inferred, InferError> {
     validate(options)?;
     let start = Instant::now();
-    let mut warnings = givens::outside_support(target, options.seed);
+    let warnings = givens::outside_support(target, options.seed);
     let mut rungs = Vec::new();
     let (method, sampled) = match options.method {
         Method::Engine(engine) => {
@@ -62,13 +63,45 @@ pub(super) fn infer_borrowed(
         }
         Method::Auto => climb(target, options, progress, &mut rungs)?,
     };
+    Ok(conclude(target, options, method, sampled, rungs, start, warnings))
+}
+
+/// Answers a target by importance sampling from `proposal`, certified like everything else.
+///
+/// # Errors
+/// As [`infer`].
+pub fn infer_from(
+    target: &Target,
+    proposal: &dyn Proposal,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+) -> Result<Inferred, InferError> {
+    validate(options)?;
+    let target = &target.borrow();
+    let start = Instant::now();
+    let warnings = givens::outside_support(target, options.seed);
+    let sampled = importance::sample(target, proposal, options.draws.unwrap_or(FIRST), options.seed, progress)?;
+    let rungs = vec![rung(importance::ENGINE.name, &sampled, start)];
+    Ok(conclude(target, options, importance::ENGINE.name, sampled, rungs, start, warnings))
+}
+
+/// What the user gets.
+fn conclude(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    method: &'static str,
+    sampled: Sampled,
+    rungs: Vec<Rung>,
+    start: Instant,
+    mut warnings: Vec<Diagnostic>,
+) -> Inferred {
     let model = target.runtime.program.model(target.model).name.clone();
     let equal = vec![1.0 / sampled.record.len().max(1) as f64; sampled.record.len()];
     let weights = sampled.weights.as_deref().unwrap_or(&equal);
     let log_evidence = sampled.log_evidence.map(|(value, _)| value);
     let posterior = sampled.record.posterior(&model, method, weights, log_evidence, sampled.exact);
     warnings.extend(sampled.warnings.iter().cloned());
-    Ok(Inferred {
+    Inferred {
         model,
         method,
         certified: sampled.held,
@@ -84,7 +117,7 @@ pub(super) fn infer_borrowed(
         chains: sampled.chains,
         statistics: sampled.statistics,
         warnings,
-    })
+    }
 }
 
 fn validate(options: &InferOptions) -> Result<(), InferError> {

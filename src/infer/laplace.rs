@@ -77,10 +77,7 @@ pub(super) fn sample(query: &mut Query<'_>, n: usize, progress: &mut dyn Progres
     progress.advance(n as u64);
     let record = query.record(&points)?;
     let mut sampled = weigh(record, &log_weights, &Ledger::default())?;
-    if missed > 0 && sampled.held {
-        sampled.held = false;
-        sampled.reason = format!("{missed} modes of the posterior have too few draws");
-    }
+    sampled.refuse_missed(missed);
     Ok(sampled)
 }
 

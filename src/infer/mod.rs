@@ -51,7 +51,7 @@ pub use diagnostics::{
 pub use engine::{ENGINES, Engine, InferOptions, Inferred, Method, Progress, Rung, Silent, VariableSummary};
 pub use error::InferError;
 pub use geweke::{Geweke, GewekeOptions, GewekeScalar, Latents, Step, geweke, geweke_with, metropolis_hastings};
-pub use ladder::infer;
+pub use ladder::{infer, infer_from};
 pub use mh::{Kernel, MarkovChain};
 pub use nested::Engines;
 pub use nuts::{DrawStatistics, MassMatrix, NutsDraws, NutsSettings, find_start, sample_nuts};

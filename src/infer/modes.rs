@@ -4,8 +4,12 @@ use rand::RngExt as _;
 use rand_distr::StandardNormal;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-use super::anchors::{AnchorMode, Anchors, Drawn, Mode, prior_draws};
+use super::anchors::{AnchorMode, Anchors, Drawn, Mode, PriorDraw, PriorDraws, prior_draws};
+use super::coordinates::Coordinates;
+use super::diagnostics::weights_ess;
 use super::error::InferError;
+use super::importance::log_mean_exp;
+use super::query::{Query, compile_pieces};
 use super::stream::{Stream, StreamPurpose, stream};
 use super::target::TargetRef;
 use crate::density::Evaluator as _;
@@ -28,6 +32,10 @@ fn near(dimension: usize) -> f64 {
 /// The part of its mass that the draws must have in its neighbourhood.
 const ENOUGH: f64 = 1.0 / 3.0;
 
+/// The part that they must have where both are known so well: within so many standard errors.
+const MOST: f64 = 0.8;
+const ERRORS: f64 = 4.0;
+
 /// Draws by which the mass near a mode is estimated.
 const PROBES: usize = 256;
 
@@ -36,9 +44,24 @@ pub(super) struct Neighbourhood {
     /// A point in the order of the path's coordinates and its normalised weight.
     draws: Vec<Vec<(Vec<f64>, f64)>>,
     log_evidence: f64,
+    /// Its standard error, and the effective draws.
+    evidence_error: f64,
+    ess: f64,
 }
 
 impl Neighbourhood {
+    fn new(draws: Vec<Vec<(Vec<f64>, f64)>>, log_weights: &[f64]) -> Self {
+        let (log_evidence, evidence_error) = log_mean_exp(log_weights);
+        let total = log_sum_exp(log_weights);
+        let weights: Vec<f64> = log_weights.iter().map(|w| (w - total).exp()).collect();
+        Self { draws, log_evidence, evidence_error, ess: weights_ess(&weights) }
+    }
+
+    /// The standard error of a mass that the draws say, with that of the evidence.
+    fn error_of(&self, mass: f64) -> f64 {
+        (mass * (1.0 - mass).max(0.0) / self.ess).sqrt().hypot(mass * self.evidence_error)
+    }
+
     /// Of draws from anchors.
     pub fn of_draws(anchors: &Anchors<'_>, drawn: &[Drawn], log_weights: &[f64]) -> Self {
         let total = log_sum_exp(log_weights);
@@ -49,7 +72,21 @@ impl Neighbourhood {
                 draws[path].push((draw.decoded_point(), weight));
             }
         }
-        Self { draws, log_evidence: total - (log_weights.len() as f64).ln() }
+        Self::new(draws, log_weights)
+    }
+
+    /// Of draws from anything, as points among the coordinates.
+    fn of_points(anchors: &Anchors<'_>, prior: &PriorDraws, points: &[PriorDraw], log_weights: &[f64]) -> Self {
+        let total = log_sum_exp(log_weights);
+        let mut draws = vec![Vec::new(); anchors.compiled().paths()];
+        let mut evaluators = anchors.evaluators();
+        for (point, log_weight) in points.iter().zip(log_weights).filter(|(_, w)| **w > f64::NEG_INFINITY) {
+            let z = prior.filled(point);
+            for path in anchors.paths_of(&mut evaluators, point, &z) {
+                draws[path].push((anchors.paths[path].local(&z), (log_weight - total).exp()));
+            }
+        }
+        Self::new(draws, log_weights)
     }
 
     /// The mass of the draws near a mode.
@@ -58,6 +95,25 @@ impl Neighbourhood {
         let near = self.draws[anchor.path].iter().filter(|(z, _)| anchor.mode.distance(z) <= limit);
         near.map(|(_, weight)| weight).sum()
     }
+}
+
+/// How many modes with a good part of the evidence the draws of a proposal hardly visit; 0 where the program has no compiled
+/// density to look at. `points` gives the draws among the coordinates.
+///
+/// # Errors
+/// A mistake in the program.
+pub(super) fn missed_modes(
+    target: &TargetRef<'_>,
+    seed: u64,
+    log_weights: &[f64],
+    points: impl FnOnce(&Coordinates) -> Result<Vec<PriorDraw>, InferError>,
+) -> Result<usize, InferError> {
+    let Ok(compiled) = compile_pieces(target) else { return Ok(0) };
+    let query = Query::new(*target, compiled, seed)?;
+    let Ok(anchors) = Anchors::new(&query.compiled, &query.prior) else { return Ok(0) };
+    let points = points(&Coordinates::new(&query.compiled))?;
+    let neighbourhood = Neighbourhood::of_points(&anchors, &query.prior, &points, log_weights);
+    Ok(look_for_modes(target, &anchors, &neighbourhood, seed)?.len())
 }
 
 /// Modes with a good part of the evidence that the draws hardly visit.
@@ -74,9 +130,10 @@ pub(super) fn look_for_modes(
     let mut rng = stream(seed, StreamPurpose::Modes, 0);
     let prior = prior_draws(target, anchors.compiled(), ascents, &mut rng)?;
     let mut found: Vec<AnchorMode> = Vec::new();
+    let mut evaluators = anchors.evaluators();
     for draw in &prior.draws {
         let z = prior.filled(draw);
-        for path in anchors.paths_of(draw, &z) {
+        for path in anchors.paths_of(&mut evaluators, draw, &z) {
             let Some(mode) = anchors.ascend(path, &z, &prior.scales) else { continue };
             if !found.iter().any(|other| other.is_same(&mode)) {
                 found.push(mode);
@@ -90,27 +147,25 @@ pub(super) fn look_for_modes(
         }
     }
     found.retain(|anchor| {
-        let share = relative(anchor.laplace_evidence() - draws.log_evidence);
-        if !(share.is_finite() && share >= COUNTS) {
+        let share = (anchor.laplace_evidence() - draws.log_evidence).exp();
+        let inside = near_mass(anchor.mode.location.len());
+        if !(share / (1.0 + share) >= COUNTS) {
             return false;
         }
-        let (has, inside) = (draws.mass(anchor), near_mass(anchor.mode.location.len()));
-        // Along a bend there is less than the normal approximation says.
-        has < ENOUGH * share * inside && {
-            let near = relative(log_mass_near(anchors, anchor, &mut rng) - draws.log_evidence);
-            near >= COUNTS * inside && has < ENOUGH * near
-        }
+        // By the density itself: along a bend there is less than the normal approximation says.
+        let (log_mass, error) = log_mass_near(anchors, anchor, &mut rng);
+        let there = (log_mass - draws.log_evidence).exp();
+        let seen = draws.mass(anchor);
+        let counts = there / (1.0 + there) >= COUNTS * inside;
+        let sure = there * (1.0 - ERRORS * error) * MOST > seen + ERRORS * draws.error_of(seen);
+        counts && (seen < ENOUGH * (there / (1.0 + there)) || sure)
     });
     Ok(found)
 }
 
-/// The share of all that there is, with this part (as the log of its ratio to what was there), at most 1.
-fn relative(log_ratio: f64) -> f64 {
-    if log_ratio > 0.0 { 1.0 / (1.0 + (-log_ratio).exp()) } else { log_ratio.exp() }
-}
-
-/// ln of the integral of the density over the neighbourhood of a mode, by importance sampling from its normal approximation.
-fn log_mass_near(anchors: &Anchors<'_>, anchor: &AnchorMode, rng: &mut Stream) -> f64 {
+/// ln of the integral of the density over the neighbourhood of a mode, by importance sampling from its normal approximation,
+/// and the relative standard error of the integral.
+fn log_mass_near(anchors: &Anchors<'_>, anchor: &AnchorMode, rng: &mut Stream) -> (f64, f64) {
     let Mode { location, factor, .. } = &anchor.mode;
     let n = location.len();
     let path = &anchors.paths[anchor.path];
@@ -133,7 +188,7 @@ fn log_mass_near(anchors: &Anchors<'_>, anchor: &AnchorMode, rng: &mut Stream) -
             *log_weight = value + 0.5 * square + log_volume;
         }
     }
-    log_sum_exp(&log_weights) - (PROBES as f64).ln()
+    log_mean_exp(&log_weights)
 }
 
 /// The mass of a normal distribution within the neighbourhood of its mode.

@@ -214,19 +214,24 @@ impl<'c> Anchors<'c> {
 
     /// The paths whose discrete values and conditions are those of an execution of the prior (`z`: its coordinates, with
     /// something in every place).
-    pub fn paths_of(&self, draw: &PriorDraw, z: &[f64]) -> Vec<usize> {
+    pub(in crate::infer) fn paths_of(
+        &self,
+        evaluators: &mut [TapeEvaluator<'_>],
+        draw: &PriorDraw,
+        z: &[f64],
+    ) -> Vec<usize> {
         let addresses = self.compiled.addresses();
-        let agrees = |path: &AnchorPath<'_>| {
+        let agrees = |path: &AnchorPath<'_>, evaluator: &mut TapeEvaluator<'_>| {
             let held = path.held.iter().all(|((variable, indices), value)| {
                 draw.discrete.get(&(addresses.name(*variable).clone(), indices.to_vec())) == Some(value)
             });
             held && {
-                let mut evaluator = path.density.on_tape();
                 evaluator.value(&path.local(z));
-                path.conditions_hold(&evaluator)
+                path.conditions_hold(evaluator)
             }
         };
-        (0..self.paths.len()).filter(|i| agrees(&self.paths[*i])).collect()
+        let paths = self.paths.iter().zip(evaluators).enumerate();
+        paths.filter_map(|(i, (path, evaluator))| agrees(path, evaluator).then_some(i)).collect()
     }
 
     /// Climbs from the middle of the prior and from the best of its draws.
@@ -255,7 +260,7 @@ impl<'c> Anchors<'c> {
     }
 
     /// Evaluators of all paths, for one thread.
-    pub(super) fn evaluators(&self) -> Vec<TapeEvaluator<'_>> {
+    pub(in crate::infer) fn evaluators(&self) -> Vec<TapeEvaluator<'_>> {
         self.paths.iter().map(|p| p.density.on_tape()).collect()
     }
 }
@@ -323,7 +328,7 @@ impl<'c> AnchorPath<'c> {
     }
 
     /// What belongs to this path's coordinates, of numbers for all.
-    fn local(&self, all: &[f64]) -> Vec<f64> {
+    pub fn local(&self, all: &[f64]) -> Vec<f64> {
         self.coordinates.iter().map(|c| all[*c]).collect()
     }
 

@@ -11,6 +11,7 @@ use super::super::stream::Stream;
 use super::super::target::TargetRef;
 use super::super::trace::{Generator, Ledger, Trace};
 use crate::density::Compiled;
+use crate::runtime::Addresses;
 
 /// One execution.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,18 @@ pub struct PriorDraws {
     pub middle: Vec<f64>,
     /// Half the distance between the quantiles of a normal's ± one standard deviation; 1 where there is none.
     pub scales: Vec<f64>,
+}
+
+impl PriorDraw {
+    /// What an execution chose.
+    pub fn of(trace: &Trace, addresses: &Addresses, coordinates: &Coordinates) -> Self {
+        let (z, _) = coordinates.of(trace, addresses);
+        let discrete = trace.choices.iter().filter_map(|choice| {
+            let (variable, indices) = addresses.parts(choice.address)?;
+            Some(((addresses.name(variable).clone(), indices.to_vec()), choice.value.as_int()?))
+        });
+        Self { z, discrete: discrete.collect() }
+    }
 }
 
 impl PriorDraws {
@@ -64,13 +77,7 @@ pub fn prior_draws(
     for _ in 0..n {
         match generator.run(&mut machine, rng, &mut trace, &mut ledger) {
             Ok(_) => {
-                let (z, _) = coordinates.of(&trace, machine.addresses());
-                let discrete = trace.choices.iter().filter_map(|choice| {
-                    let (variable, indices) = machine.addresses().parts(choice.address)?;
-                    let value = choice.value.as_int()?;
-                    Some(((machine.addresses().name(variable).clone(), indices.to_vec()), value))
-                });
-                draws.push(PriorDraw { z, discrete: discrete.collect() });
+                draws.push(PriorDraw::of(&trace, machine.addresses(), &coordinates));
             }
             Err(InferError::Improper { .. }) => return Ok(PriorDraws::origin(dimension)),
             Err(error) => return Err(error),
