@@ -7,7 +7,7 @@ use super::error::InferError;
 use super::nuts::DrawStatistics;
 use super::record::Record;
 use super::target::TargetRef;
-use super::{enumerate, gradient, importance, laplace, mh, prior};
+use super::{enumerate, gradient, importance, laplace, mh, prior, smc};
 use crate::diagnostic::Diagnostic;
 use crate::value::Posterior;
 
@@ -29,6 +29,7 @@ pub const ENGINES: &[Engine] = &[
     laplace::ENGINE,
     gradient::NUTS,
     gradient::ADVI,
+    smc::ENGINE,
     mh::ENGINE,
     enumerate::ENGINE,
 ];

@@ -100,7 +100,11 @@ fn starts(query: &Query<'_>, density: &Density<'_>, count: usize) -> Result<Vec<
 }
 
 /// Each point with a path: given the point, paths have the probabilities of their densities there.
-fn with_paths(density: &Density<'_>, points: impl Iterator<Item = Vec<f64>>, seed: u64) -> Vec<(usize, Vec<f64>)> {
+pub(super) fn with_paths(
+    density: &Density<'_>,
+    points: impl Iterator<Item = Vec<f64>>,
+    seed: u64,
+) -> Vec<(usize, Vec<f64>)> {
     let mut evaluator = density.on_tape();
     let mut rng = stream(seed, StreamPurpose::Paths, 0);
     let pick = |z: Vec<f64>| {

@@ -10,7 +10,7 @@ use super::proposal::{OwnDistribution, Proposal};
 use super::query::Query;
 use super::summary::summarise;
 use super::target::{Target, TargetRef};
-use super::{enumerate, givens, gradient, importance, laplace, mh};
+use super::{enumerate, givens, gradient, importance, laplace, mh, smc};
 use crate::diagnostic::Diagnostic;
 
 /// Executions that the ladder enumerates.
@@ -30,6 +30,10 @@ const CHAINS: usize = 4;
 const WARMUP: usize = 1_000;
 const SWEEPS: usize = 1_000;
 const MOST_SWEEPS: usize = 64_000;
+
+/// The part of the time that sequential Monte Carlo may take, and how many times as many particles come next.
+const MOSTLY: f64 = 0.7;
+const MORE: usize = 3;
 
 /// R̂ from which on chains of NUTS are in different places.
 const APART: f64 = 1.2;
@@ -215,6 +219,25 @@ fn climb(
     }
 
     let start = Instant::now();
+    match climb_smc(target, &chained, progress, left()) {
+        Ok(sampled) => {
+            rungs.push(rung(smc::ENGINE.name, &sampled, start));
+            if sampled.held || left() <= 0.0 {
+                return Ok((smc::ENGINE.name, sampled));
+            }
+            best = Some((smc::ENGINE.name, sampled));
+        }
+        Err(
+            error
+            @ (InferError::NoDrawSurvived { .. } | InferError::SamplerFailed { .. } | InferError::Improper { .. }),
+        ) => rungs.push(failed(smc::ENGINE.name, &error, start)),
+        Err(error) => return Err(error),
+    }
+    if let Some(done) = best.take_if(|_| left() <= 0.0) {
+        return Ok(done);
+    }
+
+    let start = Instant::now();
     let mut chains = match Chains::start(target, count, options.warmup.unwrap_or(WARMUP), options.seed, progress) {
         Ok(chains) => chains,
         Err(error @ InferError::NoDrawSurvived { .. }) => {
@@ -315,6 +338,28 @@ fn climb_nuts(
         if !mendable || kept >= MOST_SWEEPS || left() < 2.0 * cost { 0 } else { kept }
     })?;
     Ok((sampled, agree))
+}
+
+/// Sequential Monte Carlo, with more particles as long as these may do and there is time; most of the `seconds` that are left.
+fn climb_smc(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+    seconds: f64,
+) -> Result<Sampled, InferError> {
+    let begun = Instant::now();
+    let left = || MOSTLY * seconds - begun.elapsed().as_secs_f64();
+    let mut particles = options.draws.unwrap_or(FIRST).max(FIRST);
+    loop {
+        let before = Instant::now();
+        let asked = InferOptions { draws: Some(particles), ..options.clone() };
+        let sampled = smc::sample(target, &asked, progress, &|| left() < 0.0)?;
+        let cost = MORE as f64 * before.elapsed().as_secs_f64();
+        if sampled.held || particles * MORE > MOST || left() < cost {
+            return Ok(sampled);
+        }
+        particles *= MORE;
+    }
 }
 
 fn failed(name: &'static str, error: &InferError, start: Instant) -> Rung {

@@ -12,14 +12,14 @@ use rand_distr::StandardNormal;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::certificate::certify_chains;
+use super::certificate::{Stuck, certify_chains};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::proposal::{OwnDistribution, drawable};
 use super::record::{Chunk, Record};
 use super::stream::{Stream, StreamPurpose, stream};
 use super::target::TargetRef;
-use super::trace::{Choice, Generator, Ledger, Trace, add_likelihood, known_log_density};
+use super::trace::{Choice, Generator, Ledger, Trace, add_likelihood, drawn_log_density, known_log_density};
 use crate::diagnostic::Diagnostic;
 use crate::dist::Support;
 use crate::runtime::{AddressId, Addresses, Handler, Law, Machine, Outcome, RuntimeError, Site, Stop};
@@ -77,6 +77,9 @@ pub struct MarkovChain<'a> {
     scales: Vec<Option<Scale>>,
     /// Whether scales still adapt: only before draws are kept.
     adapting: bool,
+    /// The power of the target in what the chain leaves invariant; the rest is the distribution that executions are drawn
+    /// from.
+    temperature: f64,
 }
 
 impl<'a> MarkovChain<'a> {
@@ -142,7 +145,58 @@ impl<'a> MarkovChain<'a> {
             ledger: Ledger::default(),
             scales: Vec::new(),
             adapting: false,
+            temperature: 1.0,
         }
+    }
+
+    /// A chain without an execution: [`MarkovChain::exchange`] gives it one.
+    pub(super) fn nowhere(target: &TargetRef<'a>, kernel: Kernel) -> Self {
+        Self::empty(target, kernel)
+    }
+
+    /// `n` executions of the prior of positive density, and ln of the share that they are of all.
+    ///
+    /// # Errors
+    /// A mistake in the program or its data; too few executions of positive density.
+    pub(super) fn from_prior_many(
+        &mut self,
+        engine: &'static str,
+        n: usize,
+        rng: &mut Stream,
+    ) -> Result<(Vec<Trace>, f64), InferError> {
+        let generator = Generator { engine, proposal: &OwnDistribution, weigh: true };
+        let mut traces = Vec::with_capacity(n);
+        let most = n.max(TRIES) * 16;
+        for tried in 1..=most {
+            let mut trace = Trace::default();
+            if generator.run(&mut self.machine, rng, &mut trace, &mut self.ledger)? > f64::NEG_INFINITY {
+                traces.push(trace);
+            }
+            if traces.len() == n {
+                return Ok((traces, (n as f64 / tried as f64).ln()));
+            }
+        }
+        Err(InferError::NoDrawSurvived { tried: most as u64, reason: self.ledger.main_reason() })
+    }
+
+    /// Exchanges the current execution with one of the same machine.
+    pub(super) fn exchange(&mut self, trace: &mut Trace) {
+        std::mem::swap(&mut self.current, trace);
+    }
+
+    /// Whether scales adapt from now on.
+    pub(super) fn adapt_from_now(&mut self, adapting: bool) {
+        self.adapting = adapting;
+    }
+
+    /// The power of the target in what the chain leaves invariant from now on.
+    pub(super) fn set_temperature(&mut self, temperature: f64) {
+        self.temperature = temperature;
+    }
+
+    /// Values that are known.
+    pub(super) fn known(&self) -> &[(AddressId, Value)] {
+        &self.ledger.known
     }
 
     /// The current execution.
@@ -191,7 +245,10 @@ impl<'a> MarkovChain<'a> {
                 .filter(|c| self.spare.position(c.address).is_none())
                 .map(|c| drawn_log_density(&c.law, c.simulate.as_ref(), &c.value))
                 .sum();
-            self.spare.log_density() - self.current.log_density() + proposal.log_ratio + log_stale - log_fresh
+            self.spare.tempered(self.temperature) - self.current.tempered(self.temperature)
+                + proposal.log_ratio
+                + log_stale
+                - log_fresh
                 + (n as f64).ln()
                 - (self.spare.choices.len() as f64).ln()
         };
@@ -231,11 +288,6 @@ struct Move {
     /// Whether the scale made it.
     walked: bool,
     dimension: usize,
-}
-
-/// log density with which a fresh choice is drawn.
-fn drawn_log_density(law: &Law, simulate: Option<&Law>, value: &Value) -> f64 {
-    drawable(law, simulate).and_then(|law| law.log_density(value)).unwrap_or(0.0)
 }
 
 fn propose(choice: &Choice, kernel: Kernel, scale: f64, rng: &mut Stream) -> Option<Move> {
@@ -485,7 +537,7 @@ impl<'a> Chains<'a> {
             chunks.push(all);
             ledger.absorb(&chain.ledger);
         }
-        let (held, reason) = certify_chains(&record, self.chains.len());
+        let (held, reason) = certify_chains(&record, self.chains.len(), Stuck::Possible);
         let mut warnings = Vec::new();
         if let Some((text, count, span)) = ledger.main_reason() {
             warnings.push(

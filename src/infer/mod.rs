@@ -29,6 +29,7 @@ mod query;
 mod record;
 mod replay;
 mod scalars;
+mod smc;
 mod stream;
 mod summary;
 mod target;

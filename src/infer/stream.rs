@@ -27,6 +27,8 @@ pub enum StreamPurpose {
     Paths,
     /// The order of draws in files.
     Output,
+    /// Sequential Monte Carlo; the index is the run.
+    Particles,
 }
 
 /// The stream `index` of `purpose` under `seed`: a function of the three alone (SplitMix64 mixes them into a state).
@@ -41,6 +43,7 @@ pub fn stream(seed: u64, purpose: StreamPurpose, index: u64) -> Stream {
         StreamPurpose::Replay => 7,
         StreamPurpose::Paths => 8,
         StreamPurpose::Output => 9,
+        StreamPurpose::Particles => 10,
     };
     let mut state = split_mix(seed);
     state = split_mix(state ^ purpose);

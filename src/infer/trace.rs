@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::error::InferError;
-use super::proposal::{Guide, Proposal};
+use super::proposal::{Guide, Proposal, drawable};
 use super::stream::Stream;
 use crate::runtime::{AddressId, Addresses, Handler, Law, Machine, Outcome, RuntimeError, Site, Stop};
 use crate::span::Span;
@@ -79,6 +79,26 @@ impl Trace {
     pub fn log_density(&self) -> f64 {
         self.log_likelihood + self.choices.iter().map(|c| c.log_density).sum::<f64>()
     }
+}
+
+impl Trace {
+    /// log p − log of the density with which executions are drawn, as far as that depends on the choices: what is known, and
+    /// improper distributions that are drawn from elsewhere.
+    pub(super) fn log_gain(&self) -> f64 {
+        let improper = |c: &Choice| c.log_density - drawn_log_density(&c.law, c.simulate.as_ref(), &c.value);
+        self.log_likelihood + self.choices.iter().filter(|c| c.simulate.is_some()).map(improper).sum::<f64>()
+    }
+
+    /// log of r^(1−t) p^t, where r is what executions are drawn from.
+    pub(super) fn tempered(&self, temperature: f64) -> f64 {
+        let log_density = self.log_density();
+        if temperature == 1.0 { log_density } else { log_density - (1.0 - temperature) * self.log_gain() }
+    }
+}
+
+/// log density with which a choice is drawn.
+pub(super) fn drawn_log_density(law: &Law, simulate: Option<&Law>, value: &Value) -> f64 {
+    drawable(law, simulate).and_then(|law| law.log_density(value)).unwrap_or(0.0)
 }
 
 /// Values that engines keep while executions come and go: why they were rejected, and what is known.
