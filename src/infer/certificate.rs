@@ -65,25 +65,17 @@ fn judge(record: &Record, chains: usize) -> Vec<Judged> {
         .collect()
 }
 
-/// What it means where a choice has one value in all draws.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stuck {
-    /// It may never have moved.
-    Possible,
-    /// It was drawn anew by each of many particles: no other value is likely.
-    Found,
-}
-
 /// R̂ ≤ 1.01 and bulk and tail effective sample sizes ≥ 400, for every scalar that is always there, and for whether the
-/// others are there. A choice that never changed refuses the certificate: it may be stuck.
-pub(super) fn certify_chains(record: &Record, chains: usize, stuck: Stuck) -> (bool, String) {
+/// others are there. A choice that never changed refuses the certificate, as it may be stuck, unless `tried` says by its name
+/// that other values were tried and lost.
+pub(super) fn certify_chains(record: &Record, chains: usize, tried: &dyn Fn(&str) -> bool) -> (bool, String) {
     if chains < 2 {
         return (false, "one chain cannot tell whether it has mixed".into());
     }
     let (mut worst_r_hat, mut least_ess) = (1.0_f64, f64::INFINITY);
     for judged in judge(record, chains) {
         if judged.constant {
-            if judged.chosen && (stuck == Stuck::Possible || judged.real) {
+            if judged.chosen && (judged.real || !tried(&judged.name)) {
                 return (false, format!("`{}` has one value in all draws: it may be stuck", judged.name));
             }
             continue;
@@ -96,11 +88,13 @@ pub(super) fn certify_chains(record: &Record, chains: usize, stuck: Stuck) -> (b
     }
     if least_ess == f64::INFINITY {
         // Nothing varies: either nothing is masked, or no chain ever moved.
-        let masked = record.columns().any(|(a, _)| !a.deterministic);
-        return if masked && stuck == Stuck::Possible {
-            (false, "no draw differs from another: the chains did not move".into())
+        let mut masked = record.columns().filter(|(a, _)| !a.deterministic).peekable();
+        return if masked.peek().is_none() {
+            (true, "nothing is masked".into())
+        } else if masked.all(|(address, _)| tried(&address.name)) {
+            (true, "one value has all the mass".into())
         } else {
-            (true, if masked { "one value has all the mass".into() } else { "nothing is masked".into() })
+            (false, "no draw differs from another: the chains did not move".into())
         };
     }
     let numbers = format!("R̂ {worst_r_hat:.3}, ESS {least_ess:.0}");

@@ -286,10 +286,13 @@ pub fn pareto_smooth(log_weights: &[f64]) -> Option<Psis> {
             let tied = distinct * 10 < above.len() * 9;
             k_hat = (!tied || largest_seen(&weights) < REPEATED).then_some(k);
             // The mean of a generalised Pareto distribution is σ / (1 − k).
-            let beyond = above.len() as f64 * sigma / (1.0 - k);
+            // With k̂ a standard error larger than it is, (1 + k) / √m (Vehtari et al. 2024, appendix).
+            let m = above.len() as f64;
+            let larger = k + (1.0 + k.max(0.0)) / m.sqrt();
+            let beyond = m * sigma / (1.0 - larger);
             let total = weights.iter().sum::<f64>();
-            tail_share = if k < 1.0 && beyond.is_finite() { (beyond / total).min(1.0) } else { 1.0 };
-            if k.is_finite() && !tied {
+            tail_share = if larger < 1.0 && beyond.is_finite() { (beyond / total).min(1.0) } else { 1.0 };
+            if k.is_finite() && sigma > 0.0 && !tied {
                 let m = above.len() as f64;
                 for (rank, i) in above.iter().enumerate() {
                     let p = (rank as f64 + 0.5) / m;

@@ -206,11 +206,11 @@ pub(super) fn judge(log_weights: &[f64]) -> Option<Judged> {
     let (held, reason) = match k_hat {
         // All weights equal.
         None if ess > 0.999_999 * draws as f64 => (true, "all weights are equal".into()),
-        Some(k) if k >= threshold && tail_share > NEGLIGIBLE => {
+        Some(k) if (k.is_nan() || k >= threshold) && tail_share > NEGLIGIBLE => {
             (false, format!("k̂ {k:.2} ≥ {threshold:.2}: the weights vary too much to be trusted"))
         }
         _ if ess < ENOUGH => (false, format!("{ess:.0} effective draws of {draws}: fewer than {ENOUGH}")),
-        Some(k) if k >= threshold => {
+        Some(k) if (k.is_nan() || k >= threshold) => {
             (true, format!("the largest weights hold {:.1} % of the posterior, whatever their k̂", 100.0 * tail_share))
         }
         Some(k) => (true, format!("k̂ {k:.2} < {threshold:.2}")),

@@ -350,15 +350,24 @@ fn climb_smc(
     let begun = Instant::now();
     let left = || MOSTLY * seconds - begun.elapsed().as_secs_f64();
     let mut particles = options.draws.unwrap_or(FIRST).max(FIRST);
+    let mut last = None;
     loop {
         let before = Instant::now();
         let asked = InferOptions { draws: Some(particles), ..options.clone() };
-        let sampled = smc::sample(target, &asked, progress, &|| left() < 0.0)?;
+        let sampled = match (smc::sample(target, &asked, progress, &|| left() < 0.0), last.take()) {
+            (Ok(sampled), _) => sampled,
+            // Fewer particles had an answer, if not a certified one.
+            (Err(InferError::SamplerFailed { .. } | InferError::NoDrawSurvived { .. }), Some(before)) => {
+                return Ok(before);
+            }
+            (Err(error), _) => return Err(error),
+        };
         let cost = MORE as f64 * before.elapsed().as_secs_f64();
         if sampled.held || particles * MORE > MOST || left() < cost {
             return Ok(sampled);
         }
         particles *= MORE;
+        last = Some(sampled);
     }
 }
 

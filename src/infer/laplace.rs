@@ -66,11 +66,13 @@ pub(super) fn sample(query: &mut Query<'_>, n: usize, progress: &mut dyn Progres
             round += 1;
             let found = look_for_modes(&query.target, &anchors, &neighbourhood, query.seed)?;
             if found.is_empty() || round == ROUNDS {
-                let point = |d: &Drawn| d.target.map(|(_, path)| (path, d.point(anchors.elements())));
-                break (drawn.iter().filter_map(point).collect::<Vec<_>>(), log_weights, found.len());
+                break (points(&anchors, &drawn), log_weights, found.len());
             }
-            for mode in found {
-                anchors.insert(mode);
+            let missed = found.len();
+            let new = found.into_iter().filter(|mode| anchors.insert(mode.clone())).count();
+            if new == 0 {
+                // The anchors know them all, and draws of another seed are no better.
+                break (points(&anchors, &drawn), log_weights, missed);
             }
         }
     };
@@ -79,6 +81,11 @@ pub(super) fn sample(query: &mut Query<'_>, n: usize, progress: &mut dyn Progres
     let mut sampled = weigh(record, &log_weights, &Ledger::default())?;
     sampled.refuse_missed(missed);
     Ok(sampled)
+}
+
+/// Each draw of positive density: its path and point.
+fn points(anchors: &Anchors<'_>, drawn: &[Drawn]) -> Vec<(usize, Vec<f64>)> {
+    drawn.iter().filter_map(|d| d.target.map(|(_, path)| (path, d.point(anchors.elements())))).collect()
 }
 
 /// Draws, few where more would be in vain.

@@ -12,7 +12,7 @@ use rand_distr::StandardNormal;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::certificate::{Stuck, certify_chains};
+use super::certificate::certify_chains;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::proposal::{OwnDistribution, drawable};
@@ -136,7 +136,8 @@ impl<'a> MarkovChain<'a> {
         Ok(Some(chain))
     }
 
-    fn empty(target: &TargetRef<'a>, kernel: Kernel) -> Self {
+    /// A chain without an execution: [`MarkovChain::exchange`] gives it one.
+    pub(super) fn empty(target: &TargetRef<'a>, kernel: Kernel) -> Self {
         Self {
             machine: target.machine(),
             kernel,
@@ -149,20 +150,16 @@ impl<'a> MarkovChain<'a> {
         }
     }
 
-    /// A chain without an execution: [`MarkovChain::exchange`] gives it one.
-    pub(super) fn nowhere(target: &TargetRef<'a>, kernel: Kernel) -> Self {
-        Self::empty(target, kernel)
-    }
-
     /// `n` executions of the prior of positive density, and ln of the share that they are of all.
     ///
     /// # Errors
     /// A mistake in the program or its data; too few executions of positive density.
-    pub(super) fn from_prior_many(
+    pub(super) fn executions_of_prior(
         &mut self,
         engine: &'static str,
         n: usize,
         rng: &mut Stream,
+        stop: &dyn Fn() -> bool,
     ) -> Result<(Vec<Trace>, f64), InferError> {
         let generator = Generator { engine, proposal: &OwnDistribution, weigh: true };
         let mut traces = Vec::with_capacity(n);
@@ -173,7 +170,13 @@ impl<'a> MarkovChain<'a> {
                 traces.push(trace);
             }
             if traces.len() == n {
-                return Ok((traces, (n as f64 / tried as f64).ln()));
+                // Without bias, as the last try is a success by construction.
+                let share = if tried == n { 1.0 } else { (n as f64 - 1.0).max(0.5) / (tried as f64 - 1.0) };
+                return Ok((traces, share.ln()));
+            }
+            if tried % 64 == 0 && stop() {
+                let reason = format!("time was up after {tried} executions, of which {} were possible", traces.len());
+                return Err(InferError::SamplerFailed { engine, reason });
             }
         }
         Err(InferError::NoDrawSurvived { tried: most as u64, reason: self.ledger.main_reason() })
@@ -537,7 +540,7 @@ impl<'a> Chains<'a> {
             chunks.push(all);
             ledger.absorb(&chain.ledger);
         }
-        let (held, reason) = certify_chains(&record, self.chains.len(), Stuck::Possible);
+        let (held, reason) = certify_chains(&record, self.chains.len(), &|_| false);
         let mut warnings = Vec::new();
         if let Some((text, count, span)) = ledger.main_reason() {
             warnings.push(

@@ -34,6 +34,11 @@ const ENOUGH: f64 = 1.0 / 3.0;
 
 /// The part that they must have where both are known so well: within so many standard errors.
 const MOST: f64 = 0.8;
+
+/// ln of the largest ratio that is told from larger ones.
+const MOST_NATS: f64 = 100.0;
+
+/// Standard errors within which masses count as known.
 const ERRORS: f64 = 4.0;
 
 /// Draws by which the mass near a mode is estimated.
@@ -55,6 +60,16 @@ impl Neighbourhood {
         let total = log_sum_exp(log_weights);
         let weights: Vec<f64> = log_weights.iter().map(|w| (w - total).exp()).collect();
         Self { draws, log_evidence, evidence_error, ess: weights_ess(&weights) }
+    }
+
+    /// The share that a part with this ln of its mass has of all that there is with it. Everything, where the draws have nothing.
+    fn share(&self, log_mass: f64) -> f64 {
+        let log_ratio = log_mass - self.log_evidence;
+        if log_ratio.is_nan() {
+            f64::from(u8::from(log_mass > f64::NEG_INFINITY))
+        } else {
+            1.0 / (1.0 + (-log_ratio).exp())
+        }
     }
 
     /// The standard error of a mass that the draws say, with that of the evidence.
@@ -87,6 +102,20 @@ impl Neighbourhood {
             }
         }
         Self::new(draws, log_weights)
+    }
+
+    /// Of equally weighted draws on their paths, which tell the evidence otherwise (with its standard error).
+    pub fn of_paths(
+        anchors: &Anchors<'_>,
+        points: &[(usize, Vec<f64>)],
+        (log_evidence, evidence_error): (f64, f64),
+    ) -> Self {
+        let mut draws = vec![Vec::new(); anchors.compiled().paths()];
+        let weight = 1.0 / points.len().max(1) as f64;
+        for (path, z) in points {
+            draws[*path].push((anchors.paths[*path].local(z), weight));
+        }
+        Self { draws, log_evidence, evidence_error, ess: points.len() as f64 }
     }
 
     /// The mass of the draws near a mode.
@@ -147,18 +176,18 @@ pub(super) fn look_for_modes(
         }
     }
     found.retain(|anchor| {
-        let share = (anchor.laplace_evidence() - draws.log_evidence).exp();
         let inside = near_mass(anchor.mode.location.len());
-        if !(share / (1.0 + share) >= COUNTS) {
+        if draws.share(anchor.laplace_evidence()) < COUNTS {
             return false;
         }
         // By the density itself: along a bend there is less than the normal approximation says.
         let (log_mass, error) = log_mass_near(anchors, anchor, &mut rng);
-        let there = (log_mass - draws.log_evidence).exp();
+        let share = draws.share(log_mass);
+        let there = (log_mass - draws.log_evidence).min(MOST_NATS).exp();
         let seen = draws.mass(anchor);
-        let counts = there / (1.0 + there) >= COUNTS * inside;
+        let counts = share >= COUNTS * inside;
         let sure = there * (1.0 - ERRORS * error) * MOST > seen + ERRORS * draws.error_of(seen);
-        counts && (seen < ENOUGH * (there / (1.0 + there)) || sure)
+        counts && (seen < ENOUGH * share || sure)
     });
     Ok(found)
 }

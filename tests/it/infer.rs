@@ -9,4 +9,7 @@ mod diagnostics;
 mod geweke;
 mod gradient;
 mod nuts;
+mod proposals;
 mod semantics;
+mod slices;
+mod smc;

@@ -188,12 +188,14 @@ impl<'c> Anchors<'c> {
         self.components.len()
     }
 
-    /// Adds a mode.
-    pub(in crate::infer) fn insert(&mut self, mode: AnchorMode) {
-        if !self.modes.iter().any(|other| other.is_same(&mode)) {
+    /// Adds a mode; `false` where it is known.
+    pub(in crate::infer) fn insert(&mut self, mode: AnchorMode) -> bool {
+        let new = !self.modes.iter().any(|other| other.is_same(&mode));
+        if new {
             self.modes.push(mode);
             self.settle();
         }
+        new
     }
 
     /// The modes, the best first.

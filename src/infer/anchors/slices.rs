@@ -39,11 +39,14 @@ const FEW: usize = 8;
 /// Nats below the best slice of a node at which a maximum is dropped.
 const LEAST: f64 = 20.0;
 
+/// The narrowest interval, in steps of the first grid.
+const NARROWEST: f64 = 1e-6;
+
 /// Rounds in which the unit of the first coordinate is found.
 const UNITS: usize = 3;
 
 /// Slices need Hessians at every node: coordinates up to which that is quick.
-pub(super) const MOST_COORDINATES: usize = 24;
+const MOST_SLICED: usize = 24;
 
 /// The others maximised given the first coordinate.
 #[derive(Clone, Debug)]
@@ -66,6 +69,17 @@ impl Fibre {
     fn predict(&self, at: f64) -> f64 {
         let d = at - self.at;
         self.profile + self.gradient * d - 0.5 * self.curvature * d * d
+    }
+
+    /// What rises without end is no density: the profile of an end of the line, made to fall.
+    fn falling(&self, low: f64, high: f64, width: f64) -> Self {
+        let rises = (high == f64::INFINITY && self.predict(self.at + width) >= self.profile)
+            || (low == f64::NEG_INFINITY && self.predict(self.at - width) >= self.profile);
+        let mut fibre = self.clone();
+        if rises {
+            (fibre.gradient, fibre.curvature) = (0.0, width.powi(-2));
+        }
+        fibre
     }
 
     /// The normal approximation of the interval `piece` around it.
@@ -133,12 +147,17 @@ impl Anchors<'_> {
         let mut any = false;
         for (index, path) in self.paths.iter().enumerate() {
             let modes: Vec<&AnchorMode> = self.modes.iter().filter(|m| m.path == index).collect();
-            let few = (1..=MOST_COORDINATES).contains(&path.coordinates.len());
+            let few = (1..=MOST_SLICED).contains(&path.coordinates.len());
             let slices = if few { slices(path, index, &modes, prior) } else { Vec::new() };
             any |= !slices.is_empty();
             if slices.is_empty() { components.extend(modes.into_iter().cloned()) } else { components.extend(slices) }
         }
         let log_evidence = settle(&mut components);
+        for (index, path) in self.paths.iter().enumerate() {
+            if let Some(whole) = path.pieces.first() {
+                close_gaps(&mut components, index, *whole);
+            }
+        }
         let sliced = any && log_evidence.is_finite();
         sliced.then(|| self.exchange(Components { components, log_evidence }))
     }
@@ -148,6 +167,22 @@ impl Anchors<'_> {
         std::mem::swap(&mut self.components, &mut other.components);
         std::mem::swap(&mut self.log_evidence, &mut other.log_evidence);
         other
+    }
+}
+
+/// Widens intervals so that those of a path leave no gap where one was dropped.
+fn close_gaps(components: &mut [AnchorMode], path: usize, whole: (f64, f64)) {
+    let own = |c: &AnchorMode| c.path == path;
+    let mut ends: Vec<(f64, f64)> = components.iter().filter(|c| own(c)).map(|c| c.pieces[0]).collect();
+    ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+    ends.dedup();
+    let count = ends.len();
+    for (i, (low, high)) in ends.clone().into_iter().enumerate() {
+        let new_low = if i == 0 { whole.0 } else { low };
+        let new_high = if i + 1 == count { whole.1 } else { ends[i + 1].0 };
+        for component in components.iter_mut().filter(|c| own(c) && c.pieces[0] == (low, high)) {
+            component.pieces[0] = (new_low, new_high.max(high));
+        }
     }
 }
 
@@ -193,7 +228,7 @@ fn slices(path: &AnchorPath<'_>, index: usize, modes: &[&AnchorMode], prior: &Pr
         let best = nodes.iter().map(Node::best).fold(f64::NEG_INFINITY, f64::max);
         let wanted: Vec<f64> = nodes
             .windows(2)
-            .filter(|pair| mismatch(&pair[0], &pair[1], best - DEEP))
+            .filter(|pair| pair[1].at - pair[0].at > NARROWEST * step && mismatch(&pair[0], &pair[1], best - DEEP))
             .map(|pair| 0.5 * (pair[0].at + pair[1].at))
             .take(MOST - nodes.len())
             .collect();
@@ -203,7 +238,7 @@ fn slices(path: &AnchorPath<'_>, index: usize, modes: &[&AnchorMode], prior: &Pr
         for at in wanted {
             let place = nodes.partition_point(|node| node.at < at);
             let mut node = Node { at, fibres: Vec::new() };
-            for neighbour in &nodes[place - 1..=place] {
+            for neighbour in &nodes[place.saturating_sub(1)..(place + 1).min(nodes.len())] {
                 for fibre in &neighbour.fibres {
                     if let Some(found) = marcher.fibre(at, &moved(fibre, at)) {
                         node.add(found);
@@ -225,13 +260,8 @@ fn slices(path: &AnchorPath<'_>, index: usize, modes: &[&AnchorMode], prior: &Pr
             (false, false) => step,
         };
         let best = node.best();
-        // What rises without end is no density.
-        let falls = |f: &&Fibre| {
-            (high.is_finite() || f.predict(node.at + width) < f.profile)
-                && (low.is_finite() || f.predict(node.at - width) < f.profile)
-        };
-        let fibres = node.fibres.iter().filter(|f| f.profile > best - LEAST).filter(falls);
-        slices.extend(fibres.map(|f| f.component(path, index, (low, high), width)));
+        let fibres = node.fibres.iter().filter(|f| f.profile > best - LEAST);
+        slices.extend(fibres.map(|f| f.falling(low, high, width).component(path, index, (low, high), width)));
     }
     slices
 }

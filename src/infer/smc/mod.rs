@@ -3,7 +3,8 @@
 //! A sequence of densities r^(1−t) p^t leads from a reference r that is easily drawn from (t = 0) to the joint density of
 //! everything (t = 1) (Del Moral, Doucet & Jasra 2006, "Sequential Monte Carlo samplers", §2). Each temperature is the one at
 //! which half of the particles count (Jasra, Stephens, Doucet & Tsagaris 2011, §3.1); particles are then resampled, and moved
-//! until they have forgotten where they were. The product of the mean weights estimates the evidence without bias.
+//! until they have forgotten where they were. The product of the mean weights estimates the evidence, consistently where
+//! temperatures and steps adapt (Beskos, Jasra, Kantas & Thiery 2016).
 //!
 //! A program with a compiled density moves by Hamiltonian trajectories ([`points`]), any other one choice at a time
 //! ([`executions`]). Several runs share nothing: that they agree is the certificate.
@@ -15,13 +16,17 @@ use std::sync::Mutex;
 
 use rand::RngExt as _;
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
 use self::executions::Executions;
 use self::points::{Points, Reference};
-use super::certificate::{Stuck, certify_chains};
+use super::anchors::Anchors;
+use super::certificate::certify_chains;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::gradient::{differentiable, with_paths};
+use super::importance::log_mean_exp;
+use super::modes::{Neighbourhood, look_for_modes};
 use super::query::Query;
 use super::record::Record;
 use super::stream::{Stream, StreamPurpose, stream};
@@ -38,10 +43,10 @@ const PARTICLES: usize = 4_000;
 /// The share of the particles that count after a step of the temperature.
 const COUNT: f64 = 0.5;
 
-/// Particles have forgotten where they were when the correlation of their gains with those of before is below this; sweeps of
-/// one temperature, at least and at most.
+/// Particles have forgotten where they were when the correlation of each of their columns with itself before is below this;
+/// sweeps of one temperature, at least and at most.
 const FORGOTTEN: f64 = 0.4;
-const SWEEPS: std::ops::RangeInclusive<usize> = 2..=24;
+const SWEEPS: std::ops::RangeInclusive<usize> = 2..=60;
 
 /// Sweeps at the end are so many times as many as at other temperatures.
 const LAST: usize = 2;
@@ -50,7 +55,13 @@ const LAST: usize = 2;
 const STEPS: usize = 1_000;
 
 /// How far the log evidences of the runs may spread: standard error of their mean.
-const AGREE: f64 = 0.4;
+const AGREE: f64 = 0.2;
+
+/// Particles that may stay where they are in all of the last sweeps.
+const STUCK: f64 = 0.02;
+
+/// A point among the coordinates.
+type Place = Vec<f64>;
 
 /// Particles, and how they move.
 trait Population {
@@ -59,6 +70,9 @@ trait Population {
 
     /// ln p − ln r of each.
     fn gains(&self, gains: &mut Vec<f64>);
+
+    /// Numbers by which it shows whether particles moved: one column each, all of the same length.
+    fn columns(&self) -> Vec<Vec<f64>>;
 
     /// Puts copies of `ancestors` (ascending) in place of the particles.
     fn resample(&mut self, ancestors: &[usize]);
@@ -69,11 +83,27 @@ trait Population {
     /// A mistake in the program.
     fn sweep(&mut self, temperature: f64, rng: &mut Stream) -> Result<(), InferError>;
 
-    /// No more adaptation.
+    /// No more adaptation, from the sweeps on after which particles are kept.
     fn freeze(&mut self);
+
+    /// The share of the particles that did not move since then.
+    fn share_stuck(&self) -> f64;
 }
 
-/// Takes a population from the reference to the target: its estimate of ln ∫ p / ∫ r.
+/// What one run tells.
+#[derive(Clone, Copy, Debug)]
+struct Tempered {
+    /// An estimate of ln ∫ p / ∫ r.
+    log_evidence: f64,
+    /// Its variance if particles were independent at each temperature.
+    variance: f64,
+    /// Whether particles have forgotten where they were at the last temperature.
+    forgot: bool,
+    /// The share of the particles that did not move at the end.
+    stuck: f64,
+}
+
+/// Takes a population from the reference to the target.
 ///
 /// # Errors
 /// A mistake in the program; `stop` says that time is up; no particle has a density.
@@ -82,34 +112,52 @@ fn temper(
     rng: &mut Stream,
     stop: &(dyn Fn() -> bool + Sync),
     remark: &dyn Fn(f64),
-) -> Result<f64, InferError> {
+) -> Result<Tempered, InferError> {
     let n = population.len();
-    let (mut gains, mut before) = (Vec::new(), Vec::new());
-    let (mut temperature, mut log_evidence) = (0.0, 0.0);
+    if n == 0 {
+        return Err(InferError::NoDrawSurvived { tried: 0, reason: None });
+    }
+    let mut gains = Vec::new();
+    let mut temperature = 0.0;
+    let mut tempered = Tempered { log_evidence: 0.0, variance: 0.0, forgot: false, stuck: 0.0 };
     for _ in 0..STEPS {
         population.gains(&mut gains);
+        if gains.contains(&f64::INFINITY) {
+            let reason = "a variable left what its improper distribution is simulated from".into();
+            return Err(InferError::SamplerFailed { engine: ENGINE.name, reason });
+        }
         let next = next_temperature(&gains, temperature);
+        if next <= temperature {
+            let reason = format!("hardly any particle is possible beyond temperature {temperature:.3}");
+            return Err(InferError::SamplerFailed { engine: ENGINE.name, reason });
+        }
         let log_weights: Vec<f64> = gains.iter().map(|gain| (next - temperature) * gain).collect();
         let total = log_sum_exp(&log_weights);
         if !total.is_finite() {
             return Err(InferError::NoDrawSurvived { tried: n as u64, reason: None });
         }
-        log_evidence += total - (n as f64).ln();
+        let squares: f64 = log_weights.iter().map(|w| (2.0 * (w - total)).exp()).sum();
+        tempered.log_evidence += total - (n as f64).ln();
+        tempered.variance += (squares - 1.0 / n as f64).max(0.0);
         temperature = next;
         remark(temperature);
         population.resample(&systematic(&log_weights, total, rng));
-        population.gains(&mut before);
+        let before = population.columns();
         let mut sweeps = 0;
+        let up = |temperature: f64| {
+            let reason = format!("time was up at temperature {temperature:.3}");
+            InferError::SamplerFailed { engine: ENGINE.name, reason }
+        };
         loop {
             population.sweep(temperature, rng)?;
             sweeps += 1;
             if stop() {
-                let reason = format!("time was up at temperature {temperature:.3}");
-                return Err(InferError::SamplerFailed { engine: ENGINE.name, reason });
+                return Err(up(temperature));
             }
-            population.gains(&mut gains);
-            let forgotten = sweeps >= *SWEEPS.start() && correlation(&before, &gains).abs() < FORGOTTEN;
+            let remembers = |(a, b): (&Vec<f64>, &Vec<f64>)| correlation(a, b) >= FORGOTTEN;
+            let forgotten = sweeps >= *SWEEPS.start() && !before.iter().zip(&population.columns()).any(remembers);
             if forgotten || sweeps >= *SWEEPS.end() {
+                tempered.forgot = forgotten;
                 break;
             }
         }
@@ -118,8 +166,12 @@ fn temper(
             population.freeze();
             for _ in 0..LAST * sweeps {
                 population.sweep(1.0, rng)?;
+                if stop() {
+                    return Err(up(1.0));
+                }
             }
-            return Ok(log_evidence);
+            tempered.stuck = population.share_stuck();
+            return Ok(tempered);
         }
     }
     let reason = format!("{STEPS} temperatures do not lead to the posterior");
@@ -211,9 +263,12 @@ pub(super) fn sample(
             progress.advance(1);
         }
     };
-    let (record, log_evidences) = match compiled(target, seed)? {
+    let mut missed = 0;
+    // Of choices with one value: whether other values were among the particles at the start.
+    let mut tried: FxHashSet<String> = FxHashSet::default();
+    let (record, finished, exact_discrete) = match compiled(target, seed)? {
         Some(mut query) => {
-            let (points, log_evidences) = {
+            let (points, finished) = {
                 let Some(density) = query.compiled.density() else {
                     return Err(InferError::Refused {
                         engine: ENGINE.name,
@@ -222,50 +277,68 @@ pub(super) fn sample(
                     });
                 };
                 let reference = Reference::new(&query.prior);
-                let finished: Result<Vec<(Vec<Vec<f64>>, f64)>, InferError> = (0..runs)
+                let finished: Result<Vec<(Vec<Place>, Tempered)>, InferError> = (0..runs)
                     .into_par_iter()
                     .map(|run| {
                         let mut rng = stream(seed, StreamPurpose::Particles, run as u64);
-                        let mut points = Points::new(&density, &reference, particles, &mut rng);
-                        let log_evidence = points.log_started() + temper(&mut points, &mut rng, stop, &told(run))?;
+                        let mut points = Points::new(&density, &reference, particles, &mut rng)?;
+                        let mut tempered = temper(&mut points, &mut rng, stop, &told(run))?;
+                        tempered.log_evidence += points.log_possible();
                         ended();
-                        Ok((points.into_points(), log_evidence))
+                        Ok((points.into_points(), tempered))
                     })
                     .collect();
-                let (points, log_evidences): (Vec<_>, Vec<f64>) = finished?.into_iter().unzip();
-                (with_paths(&density, points.into_iter().flatten(), seed), log_evidences)
+                let (points, finished): (Vec<_>, Vec<Tempered>) = finished?.into_iter().unzip();
+                (with_paths(&density, points.into_iter().flatten(), seed), finished)
             };
-            (query.record(&points)?, log_evidences)
+            if let Ok(anchors) = Anchors::new(&query.compiled, &query.prior) {
+                let neighbourhood = Neighbourhood::of_paths(&anchors, &points, pooled(&finished));
+                missed = look_for_modes(target, &anchors, &neighbourhood, seed)?.len();
+            }
+            (query.record(&points)?, finished, true)
         }
         None => {
-            let finished: Result<Vec<(Executions<'_>, f64)>, InferError> = (0..runs)
+            let finished: Result<Vec<(Executions<'_>, Tempered)>, InferError> = (0..runs)
                 .into_par_iter()
                 .map(|run| {
                     let mut rng = stream(seed, StreamPurpose::Particles, run as u64);
-                    let mut executions = Executions::new(target, particles, &mut rng)?;
-                    let log_evidence = executions.log_started() + temper(&mut executions, &mut rng, stop, &told(run))?;
+                    let mut executions = Executions::new(target, particles, &mut rng, stop)?;
+                    let mut tempered = temper(&mut executions, &mut rng, stop, &told(run))?;
+                    tempered.log_evidence += executions.log_possible();
                     ended();
-                    Ok((executions, log_evidence))
+                    Ok((executions, tempered))
                 })
                 .collect();
             let mut record = Record::default();
-            let mut log_evidences = Vec::with_capacity(runs);
-            for (executions, log_evidence) in finished? {
+            let mut all = Vec::with_capacity(runs);
+            for (executions, tempered) in finished? {
+                tried.extend(executions.tried());
                 executions.append_to(&mut record);
-                log_evidences.push(log_evidence);
+                all.push(tempered);
             }
-            (record, log_evidences)
+            (record, all, false)
         }
     };
-    let evidence = pooled(&log_evidences);
-    let (mut held, mut reason) = certify_chains(&record, runs, Stuck::Found);
-    if held && evidence.1 > AGREE {
-        held = false;
-        reason = format!("{reason}: the log evidences of {runs} runs differ, ± {:.2}", evidence.1);
-    } else if held {
-        reason = format!("{runs} runs agree: {reason}");
+    let evidence = pooled(&finished);
+    let (mut held, mut reason) = certify_chains(&record, runs, &|name| exact_discrete || tried.contains(name));
+    if held {
+        let stuck = finished.iter().map(|t| t.stuck).fold(0.0, f64::max);
+        let against = if evidence.1 > AGREE {
+            Some(format!("the log evidences of {runs} runs differ, ± {:.2}", evidence.1))
+        } else if stuck > STUCK {
+            Some(format!("{:.0} % of the particles do not move", 100.0 * stuck))
+        } else if finished.iter().any(|t| !t.forgot) {
+            Some("particles have not forgotten where they were".into())
+        } else {
+            None
+        };
+        held = against.is_none();
+        reason = match against {
+            Some(against) => format!("{reason}: {against}"),
+            None => format!("{runs} runs agree: {reason}"),
+        };
     }
-    Ok(Sampled {
+    let mut sampled = Sampled {
         record,
         weights: None,
         chains: runs,
@@ -276,7 +349,9 @@ pub(super) fn sample(
         held,
         reason,
         warnings: Vec::new(),
-    })
+    };
+    sampled.refuse_missed(missed);
+    Ok(sampled)
 }
 
 /// The compiled target, if it has a density with gradients and a prior to start from.
@@ -288,7 +363,11 @@ fn compiled<'t>(target: &TargetRef<'t>, seed: u64) -> Result<Option<Query<'t>>, 
     }
 }
 
-/// ln of the mean of the evidences of independent runs, and its standard error by the delta method.
-fn pooled(log_evidences: &[f64]) -> (f64, f64) {
-    super::importance::log_mean_exp(log_evidences)
+/// ln of the mean of the evidences of independent runs, and its standard error: what their spread says (by the delta method),
+/// but no less than if all particles had been independent, as a few runs may be close by luck.
+fn pooled(runs: &[Tempered]) -> (f64, f64) {
+    let logs: Vec<f64> = runs.iter().map(|run| run.log_evidence).collect();
+    let (log_evidence, spread) = log_mean_exp(&logs);
+    let least = runs.iter().map(|run| run.variance).sum::<f64>().sqrt() / runs.len() as f64;
+    (log_evidence, spread.max(least))
 }

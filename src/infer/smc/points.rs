@@ -17,6 +17,9 @@ const WIDER: f64 = 1.5;
 /// ones in many dimensions; more is safe in few).
 const ACCEPTANCE: f64 = 0.75;
 
+/// Draws of the reference for each particle, at most, until one has a density.
+const TRIES: usize = 200;
+
 /// Leapfrog steps of a trajectory, at most.
 const LEAPS: usize = 8;
 
@@ -52,7 +55,7 @@ impl Reference {
 
 /// A particle.
 #[derive(Clone)]
-struct Point {
+struct Particle {
     z: Vec<f64>,
     /// ln p and ln r there.
     target: f64,
@@ -62,9 +65,11 @@ struct Point {
 pub(super) struct Points<'d> {
     reference: &'d Reference,
     evaluator: TapeEvaluator<'d>,
-    points: Vec<Point>,
+    points: Vec<Particle>,
     /// ln of the share of the reference where the target has a density.
-    log_started: f64,
+    log_possible: f64,
+    /// Whether each particle was accepted anywhere since adaptation ended.
+    moved: Vec<bool>,
     step: f64,
     adapting: bool,
     /// By coordinate: the standard deviation of the particles.
@@ -73,12 +78,17 @@ pub(super) struct Points<'d> {
     momentum: Vec<f64>,
 }
 
-/// Draws of the reference for each particle, at most, until one has a density.
-const TRIES: usize = 200;
-
 impl<'d> Points<'d> {
     /// Particles of the reference where the target has a density.
-    pub fn new(density: &'d Density<'d>, reference: &'d Reference, n: usize, rng: &mut Stream) -> Self {
+    ///
+    /// # Errors
+    /// Where too few are found.
+    pub fn new(
+        density: &'d Density<'d>,
+        reference: &'d Reference,
+        n: usize,
+        rng: &mut Stream,
+    ) -> Result<Self, InferError> {
         let dimension = density.dimension();
         let mut evaluator = density.on_tape();
         let mut points = Vec::with_capacity(n);
@@ -90,26 +100,31 @@ impl<'d> Points<'d> {
             let target = evaluator.gradient(&z, &mut gradient);
             if target > f64::NEG_INFINITY {
                 let reference = reference.log_density(&z, 0.0, &mut gradient);
-                points.push(Point { z, target, reference });
+                points.push(Particle { z, target, reference });
             }
         }
-        let log_started = (points.len() as f64 / tried as f64).ln();
-        Self {
+        if points.len() < n {
+            return Err(InferError::NoDrawSurvived { tried: tried as u64, reason: None });
+        }
+        // Without bias, as the last try is a success by construction.
+        let share = if tried == n { 1.0 } else { (n as f64 - 1.0).max(0.5) / (tried as f64 - 1.0) };
+        Ok(Self {
             reference,
             evaluator,
             points,
-            log_started,
+            log_possible: share.ln(),
+            moved: vec![false; n],
             step: 0.5,
             adapting: true,
             scales: vec![1.0; dimension],
             gradient,
             momentum: vec![0.0; dimension],
-        }
+        })
     }
 
     /// ln of the share of the reference where the target has a density.
-    pub fn log_started(&self) -> f64 {
-        self.log_started
+    pub fn log_possible(&self) -> f64 {
+        self.log_possible
     }
 
     pub fn into_points(self) -> Vec<Vec<f64>> {
@@ -124,6 +139,13 @@ impl<'d> Points<'d> {
             if variance > 0.0 && variance.is_finite() {
                 *scale = variance.sqrt();
             }
+        }
+    }
+
+    /// Moves the momentum along the gradient.
+    fn kick(&mut self, step: f64) {
+        for ((momentum, scale), gradient) in self.momentum.iter_mut().zip(&self.scales).zip(&self.gradient) {
+            *momentum += step * scale * gradient;
         }
     }
 
@@ -143,6 +165,11 @@ impl Population for Points<'_> {
     fn gains(&self, gains: &mut Vec<f64>) {
         gains.clear();
         gains.extend(self.points.iter().map(|p| p.target - p.reference));
+    }
+
+    fn columns(&self) -> Vec<Vec<f64>> {
+        let coordinates = (0..self.scales.len()).map(|i| self.points.iter().map(|p| p.z[i]).collect());
+        coordinates.chain([self.points.iter().map(|p| p.target).collect()]).collect()
     }
 
     fn resample(&mut self, ancestors: &[usize]) {
@@ -165,22 +192,21 @@ impl Population for Points<'_> {
             let leaps = rng.random_range(1..=LEAPS);
             let (mut target, mut reference) = self.evaluate(&z, temperature);
             for _ in 0..leaps {
-                for k in 0..dimension {
-                    self.momentum[k] += 0.5 * step * self.scales[k] * self.gradient[k];
-                    z[k] += step * self.scales[k] * self.momentum[k];
+                self.kick(0.5 * step);
+                for ((z, momentum), scale) in z.iter_mut().zip(&self.momentum).zip(&self.scales) {
+                    *z += step * scale * momentum;
                 }
                 (target, reference) = self.evaluate(&z, temperature);
-                if target == f64::NEG_INFINITY || !target.is_finite() {
+                if !target.is_finite() {
                     break;
                 }
-                for k in 0..dimension {
-                    self.momentum[k] += 0.5 * step * self.scales[k] * self.gradient[k];
-                }
+                self.kick(0.5 * step);
             }
             let end = temperature * target + (1.0 - temperature) * reference - kinetic(&self.momentum);
             let accept = if target.is_finite() && end.is_finite() { (end - start).min(0.0).exp() } else { 0.0 };
             accepted += accept;
             if rng.random::<f64>() < accept {
+                self.moved[i] = true;
                 self.points[i].z.copy_from_slice(&z);
                 self.points[i].target = target;
                 self.points[i].reference = reference;
@@ -195,5 +221,10 @@ impl Population for Points<'_> {
 
     fn freeze(&mut self) {
         self.adapting = false;
+        self.moved.fill(false);
+    }
+
+    fn share_stuck(&self) -> f64 {
+        self.moved.iter().filter(|moved| !**moved).count() as f64 / self.moved.len().max(1) as f64
     }
 }

@@ -41,9 +41,17 @@ fn names(found: &Calibration) -> Vec<&str> {
 
 #[test]
 fn exact_engines_are_calibrated() {
-    for (method, source, simulations) in
-        [("enumerate", DISCRETE, 1_000), ("importance", NORMAL, 200), ("importance", DISCRETE, 200), ("mh", NORMAL, 20)]
-    {
+    for (method, source, simulations) in [
+        ("enumerate", DISCRETE, 1_000),
+        ("importance", NORMAL, 200),
+        ("importance", DISCRETE, 200),
+        ("laplace", NORMAL, 100),
+        ("laplace", DISCRETE, 100),
+        ("nuts", NORMAL, 20),
+        ("smc", NORMAL, 20),
+        ("smc", DISCRETE, 20),
+        ("mh", NORMAL, 20),
+    ] {
         let found = calibrate(&target(source), &options(method, simulations), &mut Silent).unwrap();
         assert_holds(method, &found);
         assert_eq!(found.starved, 0);
