@@ -71,7 +71,7 @@ trait Population {
     /// ln p − ln r of each.
     fn gains(&self, gains: &mut Vec<f64>);
 
-    /// Numbers by which it shows whether particles moved: one column each, all of the same length.
+    /// Numbers by which it shows whether particles moved: one column each, all of the same length, the gains last.
     fn columns(&self) -> Vec<Vec<f64>>;
 
     /// Puts copies of `ancestors` (ascending) in place of the particles.
@@ -155,9 +155,11 @@ fn temper(
                 return Err(up(temperature));
             }
             let remembers = |(a, b): (&Vec<f64>, &Vec<f64>)| correlation(a, b) >= FORGOTTEN;
-            let forgotten = sweeps >= *SWEEPS.start() && !before.iter().zip(&population.columns()).any(remembers);
+            let columns = population.columns();
+            let forgotten = sweeps >= *SWEEPS.start() && !before.iter().zip(&columns).any(remembers);
             if forgotten || sweeps >= *SWEEPS.end() {
-                tempered.forgot = forgotten;
+                // A coordinate remembers its mode for ever; the density does not.
+                tempered.forgot = !before.iter().zip(&columns).next_back().is_some_and(remembers);
                 break;
             }
         }

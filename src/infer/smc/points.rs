@@ -169,7 +169,7 @@ impl Population for Points<'_> {
 
     fn columns(&self) -> Vec<Vec<f64>> {
         let coordinates = (0..self.scales.len()).map(|i| self.points.iter().map(|p| p.z[i]).collect());
-        coordinates.chain([self.points.iter().map(|p| p.target).collect()]).collect()
+        coordinates.chain([self.points.iter().map(|p| p.target - p.reference).collect()]).collect()
     }
 
     fn resample(&mut self, ancestors: &[usize]) {
