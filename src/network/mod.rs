@@ -6,15 +6,22 @@
 //! of dfdx.
 //!
 //! - [`Network::forward`] makes a [`Pass`] over a [`Batch`]; [`Pass::backward`] takes the loss's gradient with respect to the
-//!   results and gives that of the parameters.
+//!   results and gives that of the parameters; [`Adam`] steps along it.
+//! - [`Network::encode`] and [`Network::decode`] serve inference: one encoding, thousands of draws in step.
+//! - [`save_checkpoint`] and [`load_checkpoint`] keep all of it in one safetensors file; [`Network::from_hugging_face`] reads
+//!   RoBERTa.
 
+mod adam;
 mod arena;
 mod attend;
 mod attention;
 mod batch;
+mod checkpoint;
 mod config;
+mod decoding;
 mod error;
 mod feed;
+mod hugging_face;
 mod layout;
 mod model;
 mod norm;
@@ -24,7 +31,10 @@ mod product;
 mod record;
 mod simd;
 
+pub use adam::{Adam, AdamOptions, AdamStep};
 pub use batch::{Batch, Sequence};
+pub use checkpoint::{Checkpoint, checkpoint_from_bytes, checkpoint_to_bytes, load_checkpoint, save_checkpoint};
 pub use config::{DecoderConfig, EncoderConfig, HeadConfig, NetworkConfig, Norm};
+pub use decoding::{Decoding, Encoded};
 pub use error::NetworkError;
 pub use model::{Gradients, Network, Parameter, Pass, Seeds};

@@ -158,11 +158,6 @@ impl Network {
         }
     }
 
-    /// Whether the parameter at a place in [`Network::names`] trains.
-    pub(super) fn is_trained(&self, index: usize) -> bool {
-        self.trained[index]
-    }
-
     /// A forward pass that gradients can be asked of.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
 //! The network: against the composed operations of dfdx, finite differences, PyTorch; determinism; files.
 
 mod composed;
+mod decoding;
 mod exactness;
 mod gradients;
+mod roberta;
+mod training;
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -64,12 +67,14 @@ pub fn sequences(config: &NetworkConfig, lengths: &[usize], seed: u64) -> Vec<Se
         let features = floats(n * config.encoder.features, &mut random);
         let element_features = floats(elements * g, &mut random);
         let component_features = floats(components * h, &mut random);
+        // Different rows, or no network could learn both targets.
+        let language = random.random_range(0..n as u32);
         let row = |random: &mut Xoshiro256PlusPlus| random.random_range(0..n as u32);
         made.push(Sequence {
             tokens: (0..n).map(|_| random.random_range(0..vocabulary)).collect(),
             positions: (0..n as u32).collect(),
             features,
-            language_rows: vec![row(&mut random), row(&mut random)],
+            language_rows: vec![language, (language + 1) % n as u32],
             language_targets: vec![random.random_range(0..vocabulary), random.random_range(0..vocabulary)],
             memory: (0..n as u32).step_by(2).collect(),
             element_rows: (0..elements).map(|_| row(&mut random)).collect(),
