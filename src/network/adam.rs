@@ -139,6 +139,8 @@ impl Adam {
                     vectorised(
                         #[inline(always)]
                         || {
+                            // Locals, not captures: a loop that reads what it might write is not vectorised.
+                            let (clip, size, correction) = (clip, size, correction);
                             let moments = first.iter_mut().zip(second);
                             for ((value, g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
                                 let g = g * clip;

@@ -77,3 +77,9 @@ impl DerefMut for Buffer {
         &mut self.values
     }
 }
+
+impl AsRef<[f32]> for Buffer {
+    fn as_ref(&self) -> &[f32] {
+        &self.values
+    }
+}

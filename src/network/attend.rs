@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::attention::{self, Form, Saved, Sequences};
 use super::config::Norm;
 use super::norm::{Normalise, STATISTICS};
-use super::product::{Affine, ROWS, column_sums, weight_gradient};
+use super::product::{ROWS, column_sums, weight_gradient};
 use super::record::{Node, Recorder};
 use super::simd::{add, vectorised};
 
@@ -45,14 +45,14 @@ pub(super) fn attend(
     let (rows, d) = x.shape();
     let h = form.attention.heads;
     let parameters = [&nodes.norm, &nodes.query, &nodes.key_value, &nodes.projection];
-    let values: Vec<[_; 2]> = parameters.map(|p| [recorder.values(&p[0]), recorder.values(&p[1])]).into();
+    let norm_values = [recorder.values(&nodes.norm[0]), recorder.values(&nodes.norm[1])];
+    let maps = [&nodes.query, &nodes.key_value, &nodes.projection].map(|pair| recorder.affine(pair));
     let mut x_values = recorder.values(x);
     let memory_values = memory.map(|m| recorder.values(m));
     let memory_rows = memory.map_or(rows, |m| m.shape().0);
 
-    let norm = Normalise { scale: &values[0][0], shift: &values[0][1], epsilon: form.epsilon };
-    let [query, key_value, projection] =
-        [1, 2, 3].map(|i: usize| Affine { weight: &values[i][0], bias: &values[i][1] });
+    let norm = Normalise { scale: &norm_values[0], shift: &norm_values[1], epsilon: form.epsilon };
+    let [query, key_value, projection] = [0, 1, 2].map(|i: usize| maps[i].affine());
     let mut normal = arena.take(if form.norm == Norm::Pre { rows * d } else { 0 }); // (rows, width)
     let mut statistics = arena.take(rows * STATISTICS);
     let mut q = arena.take(rows * d); // (rows, width)
@@ -95,9 +95,8 @@ pub(super) fn attend(
     arguments.extend(parameters.iter().flat_map(|p| p.iter().cloned()));
     arguments.extend(memory.cloned());
     recorder.record(y.into_vec(), (rows, d), arguments, move |dy, wanted| {
-        let norm = Normalise { scale: &values[0][0], shift: &values[0][1], epsilon: form.epsilon };
-        let [query, key_value, projection] =
-            [1, 2, 3].map(|i: usize| Affine { weight: &values[i][0], bias: &values[i][1] });
+        let norm = Normalise { scale: &norm_values[0], shift: &norm_values[1], epsilon: form.epsilon };
+        let [query, key_value, projection] = [0, 1, 2].map(|i: usize| maps[i].affine());
         let mut dx = arena.take(rows * d);
         let mut norm_gradients = None;
         // The gradient of the sum of residual and projection.

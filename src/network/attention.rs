@@ -150,6 +150,8 @@ pub(super) fn backward(
             vectorised(
                 #[inline(always)]
                 || {
+                    // Locals, not fields: a loop that reads what it might write is not vectorised.
+                    let scale = form.scale();
                     for (row, (p, ds)) in p.chunks_exact_mut(n).zip(ds.chunks_exact_mut(n)).enumerate() {
                         let at = row * d + head * w..row * d + (head + 1) * w;
                         let delta = dot(&out[at.clone()], &d_out[at]);
@@ -157,7 +159,7 @@ pub(super) fn backward(
                         let seen = if form.causal { (row + 1).min(n) } else { n };
                         for (p, ds) in p[..seen].iter_mut().zip(&mut ds[..seen]) {
                             *p = exp(*p - log_sum);
-                            *ds = *p * (*ds - delta) * form.scale();
+                            *ds = *p * (*ds - delta) * scale;
                         }
                         p[seen..].fill(0.0);
                         ds[seen..].fill(0.0);

@@ -162,7 +162,7 @@ impl NetworkConfig {
                 return Err(NetworkError::Config { field: "decoder", value: "absent".to_owned(), rule });
             }
         }
-        if !(encoder.epsilon > 0.0) {
+        if encoder.epsilon.is_nan() || encoder.epsilon <= 0.0 {
             let rule = "must be positive";
             return Err(NetworkError::Config { field: "encoder.epsilon", value: encoder.epsilon.to_string(), rule });
         }

@@ -13,11 +13,11 @@ use super::error::NetworkError;
 use super::layout::{AttendLayout, Pair};
 use super::model::Network;
 use super::norm::{Normalise, STATISTICS};
-use super::product::{Affine, View, multiply};
+use super::product::{AffineValues, View, multiply, transpose};
 use super::simd::{add, dot, gelu, softmax, vectorised};
 
 /// Draws of one block.
-const BLOCK: usize = 32;
+const BLOCK: usize = 64;
 
 /// The encoder's output for one sequence.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,26 +28,25 @@ pub struct Encoded {
     pub width: usize,
 }
 
-/// Weight and bias (or scale and shift), copied out of tensors.
+/// An affine map's values.
+type Values = AffineValues<Vec<f32>>;
+
+/// A normalisation's values.
 #[derive(Debug)]
-struct Values {
-    first: Vec<f32>,
-    second: Vec<f32>,
+struct NormValues {
+    scale: Vec<f32>,
+    shift: Vec<f32>,
 }
 
-impl Values {
-    fn affine(&self) -> Affine<'_> {
-        Affine { weight: &self.first, bias: &self.second }
-    }
-
+impl NormValues {
     fn norm(&self, epsilon: f32) -> Normalise<'_> {
-        Normalise { scale: &self.first, shift: &self.second, epsilon }
+        Normalise { scale: &self.scale, shift: &self.shift, epsilon }
     }
 }
 
 #[derive(Debug)]
 struct Attend {
-    norm: Values,
+    norm: NormValues,
     query: Values,
     key_value: Values,
     projection: Values,
@@ -57,7 +56,7 @@ struct Attend {
 struct Layer {
     own: Attend,
     cross: Attend,
-    feed_norm: Values,
+    feed_norm: NormValues,
     inner: Values,
     outer: Values,
     /// Keys and values of the memory, `[M, 2 width]`.
@@ -89,7 +88,7 @@ pub struct Decoding {
     feature: Values,
     feature_outer: Values,
     layers: Vec<Layer>,
-    norm: Values,
+    norm: NormValues,
     head: Option<Head>,
     draws: usize,
     blocks: Vec<Block>,
@@ -129,9 +128,15 @@ impl Network {
             return Err(NetworkError::Length { what: "encoding", expected: width, found: encoded.width });
         }
         indices("memory row", memory, encoded.rows.len() / width)?;
-        let pair = |[a, b]: Pair| Values { first: self.values(a), second: self.values(b) };
+        let norm = |[a, b]: Pair| NormValues { scale: self.values(a), shift: self.values(b) };
+        let pair = |[a, b]: Pair| {
+            let (weight, bias) = (self.values(a), self.values(b));
+            let mut transposed = vec![0.0; weight.len()];
+            transpose(&weight, bias.len(), weight.len() / bias.len().max(1), &mut transposed);
+            Values { weight, transposed, bias }
+        };
         let attend = |layout: &AttendLayout| Attend {
-            norm: pair(layout.norm),
+            norm: norm(layout.norm),
             query: pair(layout.query),
             key_value: pair(layout.key_value),
             projection: pair(layout.projection),
@@ -145,7 +150,7 @@ impl Network {
             Layer {
                 own: attend(own),
                 cross,
-                feed_norm: pair(feed.norm),
+                feed_norm: norm(feed.norm),
                 inner: pair(feed.inner),
                 outer: pair(feed.outer),
                 memory,
@@ -159,7 +164,7 @@ impl Network {
             variable: pair(layout.variable),
             feature: pair(layout.feature),
             feature_outer: pair(layout.feature_outer),
-            norm: pair(layout.norm),
+            norm: norm(layout.norm),
             head: self.layout.head.as_ref().map(|head| Head {
                 element: pair(head.element),
                 component: pair(head.component),

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::config::Norm;
 use super::norm::{Normalise, STATISTICS};
-use super::product::{Affine, ROWS, column_sums, sum_of, weight_gradient};
+use super::product::{ROWS, column_sums, sum_of, weight_gradient};
 use super::record::{Node, Recorder};
 use super::simd::{gelu, gelu_and_slope, vectorised};
 
@@ -31,10 +31,11 @@ pub(super) fn feed(
     let arena = recorder.arena.clone();
     let (rows, d) = x.shape();
     let parameters = [&nodes.norm, &nodes.inner, &nodes.outer];
-    let values: Vec<[_; 2]> = parameters.map(|p| [recorder.values(&p[0]), recorder.values(&p[1])]).into();
+    let norm_values = [recorder.values(&nodes.norm[0]), recorder.values(&nodes.norm[1])];
+    let maps = [recorder.affine(&nodes.inner), recorder.affine(&nodes.outer)];
     let x_values = recorder.values(x);
-    let norm = Normalise { scale: &values[0][0], shift: &values[0][1], epsilon };
-    let [inner, outer] = [1, 2].map(|i: usize| Affine { weight: &values[i][0], bias: &values[i][1] });
+    let norm = Normalise { scale: &norm_values[0], shift: &norm_values[1], epsilon };
+    let [inner, outer] = [0, 1].map(|i: usize| maps[i].affine());
     let f = inner.out();
 
     let keep = recorder.records();
@@ -80,8 +81,8 @@ pub(super) fn feed(
     let mut arguments = vec![x.clone()];
     arguments.extend(parameters.iter().flat_map(|p| p.iter().cloned()));
     recorder.record(y.into_vec(), (rows, d), arguments, move |dy, wanted| {
-        let norm = Normalise { scale: &values[0][0], shift: &values[0][1], epsilon };
-        let [inner, outer] = [1, 2].map(|i: usize| Affine { weight: &values[i][0], bias: &values[i][1] });
+        let norm = Normalise { scale: &norm_values[0], shift: &norm_values[1], epsilon };
+        let [inner, outer] = [0, 1].map(|i: usize| maps[i].affine());
         let mut dx = arena.take(rows * d);
         let mut d_sum = arena.take(if pre { 0 } else { rows * d });
         let mut norm_gradients = None;

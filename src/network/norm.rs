@@ -28,13 +28,14 @@ impl Normalise<'_> {
         vectorised(
             #[inline(always)]
             || {
+                let (scale, shift, epsilon) = (&self.scale[..d], &self.shift[..d], self.epsilon);
                 let rows = x.chunks_exact(d).zip(y.chunks_exact_mut(d)).zip(statistics.chunks_exact_mut(STATISTICS));
                 for ((x, y), statistics) in rows {
                     let mean = sum(x) / d as f32;
                     let variance = sum_with(x, x, |a, _| (a - mean) * (a - mean)) / d as f32;
-                    let inverse = 1.0 / (variance + self.epsilon).sqrt();
-                    for i in 0..d {
-                        y[i] = (x[i] - mean) * inverse * self.scale[i] + self.shift[i];
+                    let inverse = 1.0 / (variance + epsilon).sqrt();
+                    for (((y, x), scale), shift) in y.iter_mut().zip(x).zip(scale).zip(shift) {
+                        *y = (x - mean) * inverse * scale + shift;
                     }
                     statistics[0] = mean;
                     statistics[1] = inverse;
@@ -51,21 +52,19 @@ impl Normalise<'_> {
         vectorised(
             #[inline(always)]
             || {
+                let scale = &self.scale[..d];
                 let rows = dy.chunks_exact(d).zip(x.chunks_exact(d)).zip(statistics.chunks_exact(STATISTICS));
                 for (((dy, x), statistics), dx) in rows.zip(dx.chunks_exact_mut(d)) {
                     let (mean, inverse) = (statistics[0], statistics[1]);
-                    let scale = &self.scale[..d];
                     let along = sum_with(dy, scale, |a, b| a * b) / d as f32;
-                    for i in 0..d {
-                        let unit = (x[i] - mean) * inverse;
-                        scales[i] += dy[i] * unit;
-                        shifts[i] += dy[i];
+                    for (((scale, shift), dy), x) in scales.iter_mut().zip(shifts.iter_mut()).zip(dy).zip(x) {
+                        *scale += dy * ((x - mean) * inverse);
+                        *shift += dy;
                     }
                     let across = sum_with_three(dy, scale, x, |a, b, v| a * b * ((v - mean) * inverse)) / d as f32;
-                    for i in 0..d {
-                        let unit = (x[i] - mean) * inverse;
-                        let slope = inverse * (dy[i] * scale[i] - along - unit * across);
-                        dx[i] = if accumulate { dx[i] + slope } else { slope };
+                    for (((dx, dy), x), scale) in dx.iter_mut().zip(dy).zip(x).zip(scale) {
+                        let slope = inverse * (dy * scale - along - (x - mean) * inverse * across);
+                        *dx = if accumulate { *dx + slope } else { slope };
                     }
                 }
             },

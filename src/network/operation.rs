@@ -4,7 +4,7 @@ use dfdx::tensor::CpuError;
 use rayon::prelude::*;
 
 use super::norm::{Normalise, STATISTICS};
-use super::product::{Affine, ROWS, column_sums, weight_gradient};
+use super::product::{ROWS, column_sums, weight_gradient};
 use super::record::{Node, Recorder};
 use super::simd::{add, gelu, gelu_and_slope, max, sum_with, vectorised};
 
@@ -31,9 +31,8 @@ pub(super) fn embed(
     let (token, position) = (recorder.values(&nodes.token), recorder.values(&nodes.position));
     let token_type = nodes.token_type.as_ref().map(|n| recorder.values(n));
     let mut y = arena.take(tokens.len() * d);
-    if let Some([weight, bias]) = &nodes.feature {
-        let (weight, bias) = (recorder.values(weight), recorder.values(bias));
-        Affine { weight: &weight, bias: &bias }.apply(features, &mut y);
+    if let Some(pair) = &nodes.feature {
+        recorder.affine(pair).affine().apply(features, &mut y);
     } else {
         y.fill(0.0);
     }
@@ -95,17 +94,18 @@ pub(super) fn gather(recorder: &mut Recorder, x: &Node, rows: &[u32]) -> Result<
 }
 
 /// x Wᵀ + b: `[rows, out]`.
-pub(super) fn affine(recorder: &mut Recorder, x: &Node, [w, b]: &[Node; 2]) -> Result<Node, CpuError> {
+pub(super) fn affine(recorder: &mut Recorder, x: &Node, pair: &[Node; 2]) -> Result<Node, CpuError> {
     let arena = recorder.arena.clone();
     let (rows, k) = x.shape();
-    let n = w.shape().0;
-    let (x_values, weight, bias) = (recorder.values(x), recorder.values(w), recorder.values(b));
+    let n = pair[0].shape().0;
+    let (x_values, values) = (recorder.values(x), recorder.affine(pair));
     let mut y = arena.take(rows * n);
-    Affine { weight: &weight, bias: &bias }.apply(&x_values, &mut y);
-    recorder.record(y.into_vec(), (rows, n), vec![x.clone(), w.clone(), b.clone()], move |dy, wanted| {
+    values.affine().apply(&x_values, &mut y);
+    let arguments = vec![x.clone(), pair[0].clone(), pair[1].clone()];
+    recorder.record(y.into_vec(), (rows, n), arguments, move |dy, wanted| {
         let dx = wanted[0].then(|| {
             let mut dx = arena.take(rows * k);
-            Affine { weight: &weight, bias: &bias }.back_all(dy, &mut dx);
+            values.affine().back_all(dy, &mut dx);
             dx.into_vec()
         });
         let dw = wanted[1].then(|| weight_gradient(&arena, dy, n, &x_values, k).into_vec());

@@ -13,7 +13,7 @@ use super::simd::{add, vectorised};
 pub(super) const ROWS: usize = 128;
 
 /// Rows of a weight's gradient in one task.
-const GRADIENT_ROWS: usize = 64;
+const GRADIENT_ROWS: usize = 128;
 
 /// A matrix in a slice: element (i, j) is at `i * row + j * column`.
 #[derive(Clone, Copy)]
@@ -82,11 +82,44 @@ pub(super) fn multiply(
     }
 }
 
-/// An affine map: weight `[out, in]`, bias `[out]`.
+/// An affine map: weight `[out, in]`, its transpose, bias `[out]`.
+///
+/// Products pack a factor whose rows are not contiguous element by element, and again for each block of rows; so the
+/// transpose is made once.
 #[derive(Clone, Copy)]
 pub(super) struct Affine<'a> {
     pub weight: &'a [f32],
+    pub transposed: &'a [f32],
     pub bias: &'a [f32],
+}
+
+/// The values of an affine map, copied out of tensors.
+#[derive(Debug)]
+pub(super) struct AffineValues<B> {
+    pub weight: B,
+    pub transposed: B,
+    pub bias: B,
+}
+
+impl<B: AsRef<[f32]>> AffineValues<B> {
+    /// The map.
+    pub(super) fn affine(&self) -> Affine<'_> {
+        Affine { weight: self.weight.as_ref(), transposed: self.transposed.as_ref(), bias: self.bias.as_ref() }
+    }
+}
+
+/// Writes the transpose of a `[rows, columns]` matrix.
+pub(super) fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
+    const TILE: usize = 16;
+    for i in (0..rows).step_by(TILE) {
+        for j in (0..columns).step_by(TILE) {
+            for b in j..(j + TILE).min(columns) {
+                for a in i..(i + TILE).min(rows) {
+                    to[b * rows + a] = from[a * columns + b];
+                }
+            }
+        }
+    }
 }
 
 impl Affine<'_> {
@@ -122,7 +155,7 @@ impl Affine<'_> {
 
     fn add_rows(&self, x: &[f32], y: &mut [f32], n: usize, k: usize) {
         let m = y.len() / n;
-        multiply((m, n, k), y, n, true, 1.0, View::rows(x, k), View::rows(self.weight, k).transposed());
+        multiply((m, n, k), y, n, true, 1.0, View::rows(x, k), View::rows(self.transposed, n));
     }
 
     /// dx (+)= dy W for some rows, on one thread.

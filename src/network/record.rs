@@ -11,6 +11,7 @@ use dfdx::tensor::{Cpu, CpuError, OwnedTape, PutTape, Tape, Tensor, TensorFromVe
 use dfdx::tensor_ops::Backward;
 
 use super::arena::{Arena, Buffer};
+use super::product::{AffineValues, transpose};
 
 /// A tensor of two dimensions; vectors have one row.
 pub(super) type Matrix = Tensor<(usize, usize), f32, Cpu>;
@@ -119,6 +120,15 @@ impl Recorder {
         let mut values = self.arena.take(tensor.shape().0 * tensor.shape().1);
         tensor.tensor.copy_into(&mut values);
         values
+    }
+
+    /// A copy of an affine map's values.
+    pub(super) fn affine(&self, [weight, bias]: &[Node; 2]) -> AffineValues<Buffer> {
+        let (out, width) = weight.shape();
+        let weight = self.values(weight);
+        let mut transposed = self.arena.take(weight.len());
+        transpose(&weight, out, width, &mut transposed);
+        AffineValues { weight, transposed, bias: self.values(bias) }
     }
 
     /// The result of an operation, `[rows, columns]`, and its backward pass, which is given the result's gradient and gives
