@@ -51,6 +51,7 @@ pub mod density;
 pub mod diagnostic;
 pub mod dist;
 pub mod infer;
+pub mod network;
 pub mod runtime;
 pub mod span;
 pub mod syntax;

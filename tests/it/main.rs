@@ -8,6 +8,7 @@ mod data;
 mod density;
 mod dist;
 mod infer;
+mod network;
 mod oracle;
 mod output;
 mod robustness;
