@@ -1,5 +1,6 @@
 //! Particles among the coordinates of a compiled density, moved by Hamiltonian trajectories.
 
+use nalgebra::{DMatrix, DVector};
 use rand::RngExt as _;
 use rand_distr::{StandardNormal, StudentT};
 
@@ -19,6 +20,14 @@ const ACCEPTANCE: f64 = 0.75;
 
 /// Draws of the reference for each particle, at most, until one has a density.
 const TRIES: usize = 200;
+
+/// The share of trajectories with steps of full length; the others are shorter by a factor down to 10^−SHORTER.
+const FULL: f64 = 0.75;
+const SHORTER: f64 = 1.5;
+
+/// Coordinates up to which a covariance is taken, and particles that it takes for each.
+const DENSE: usize = 100;
+const EACH: usize = 4;
 
 /// Leapfrog steps of a trajectory, at most.
 const LEAPS: usize = 8;
@@ -62,6 +71,16 @@ struct Particle {
     reference: f64,
 }
 
+/// A diagonal matrix, row-major.
+fn diagonal(scales: &[f64]) -> Vec<f64> {
+    let n = scales.len();
+    let mut matrix = vec![0.0; n * n];
+    for (i, scale) in scales.iter().enumerate() {
+        matrix[i * n + i] = *scale;
+    }
+    matrix
+}
+
 pub(super) struct Points<'d> {
     reference: &'d Reference,
     evaluator: TapeEvaluator<'d>,
@@ -72,8 +91,8 @@ pub(super) struct Points<'d> {
     moved: Vec<bool>,
     step: f64,
     adapting: bool,
-    /// By coordinate: the standard deviation of the particles.
-    scales: Vec<f64>,
+    /// The lower triangular L, row-major, with L Lᵀ the covariance of the particles (shrunk), in whose units they move.
+    factor: Vec<f64>,
     gradient: Vec<f64>,
     momentum: Vec<f64>,
 }
@@ -116,7 +135,7 @@ impl<'d> Points<'d> {
             moved: vec![false; n],
             step: 0.5,
             adapting: true,
-            scales: vec![1.0; dimension],
+            factor: diagonal(&vec![1.0; dimension]),
             gradient,
             momentum: vec![0.0; dimension],
         })
@@ -131,21 +150,49 @@ impl<'d> Points<'d> {
         self.points.into_iter().map(|p| p.z).collect()
     }
 
+    /// Takes the covariance of the particles: correlations shrunk as those of so few should be, and none where they are too few.
     fn measure(&mut self) {
-        let n = self.points.len() as f64;
-        for (i, scale) in self.scales.iter_mut().enumerate() {
-            let mean = self.points.iter().map(|p| p.z[i]).sum::<f64>() / n;
-            let variance = self.points.iter().map(|p| (p.z[i] - mean).powi(2)).sum::<f64>() / n;
-            if variance > 0.0 && variance.is_finite() {
-                *scale = variance.sqrt();
+        let (n, dimension) = (self.points.len(), self.gradient.len());
+        let mean: Vec<f64> =
+            (0..dimension).map(|i| self.points.iter().map(|p| p.z[i]).sum::<f64>() / n as f64).collect();
+        let scale = |i: usize| {
+            let variance = self.points.iter().map(|p| (p.z[i] - mean[i]).powi(2)).sum::<f64>() / n as f64;
+            if variance > 0.0 && variance.is_finite() { variance.sqrt() } else { self.factor[i * dimension + i] }
+        };
+        let scales: Vec<f64> = (0..dimension).map(scale).collect();
+        self.factor = diagonal(&scales);
+        if !(2..=DENSE).contains(&dimension) || n < EACH * dimension {
+            return;
+        }
+        let mut correlation = DMatrix::<f64>::zeros(dimension, dimension);
+        for point in &self.points {
+            let u = DVector::from_fn(dimension, |i, _| (point.z[i] - mean[i]) / scales[i]);
+            correlation.ger(1.0 / (n + dimension) as f64, &u, &u, 1.0);
+        }
+        correlation.fill_diagonal(1.0);
+        if let Some(factor) = correlation.cholesky().map(|c| c.l()) {
+            for i in 0..dimension {
+                for j in 0..=i {
+                    self.factor[i * dimension + j] = scales[i] * factor[(i, j)];
+                }
             }
         }
     }
 
-    /// Moves the momentum along the gradient.
+    /// Moves the momentum by a step times Lᵀ times the gradient.
     fn kick(&mut self, step: f64) {
-        for ((momentum, scale), gradient) in self.momentum.iter_mut().zip(&self.scales).zip(&self.gradient) {
-            *momentum += step * scale * gradient;
+        let dimension = self.momentum.len();
+        for (row, gradient) in self.factor.chunks(dimension.max(1)).zip(&self.gradient) {
+            for (momentum, l) in self.momentum.iter_mut().zip(row) {
+                *momentum += step * l * gradient;
+            }
+        }
+    }
+
+    /// Moves a place by a step times L times the momentum.
+    fn drift(&self, z: &mut [f64], step: f64) {
+        for (z, row) in z.iter_mut().zip(self.factor.chunks(self.momentum.len().max(1))) {
+            *z += step * row.iter().zip(&self.momentum).map(|(l, p)| l * p).sum::<f64>();
         }
     }
 
@@ -168,7 +215,7 @@ impl Population for Points<'_> {
     }
 
     fn columns(&self) -> Vec<Vec<f64>> {
-        let coordinates = (0..self.scales.len()).map(|i| self.points.iter().map(|p| p.z[i]).collect());
+        let coordinates = (0..self.gradient.len()).map(|i| self.points.iter().map(|p| p.z[i]).collect());
         coordinates.chain([self.points.iter().map(|p| p.target - p.reference).collect()]).collect()
     }
 
@@ -177,25 +224,25 @@ impl Population for Points<'_> {
         self.measure();
     }
 
-    /// A trajectory for each particle (Duane et al. 1987; Neal 2011, §5.3), in units of the particles' standard deviations.
+    /// A trajectory for each particle (Duane et al. 1987; Neal 2011, §5.3), in units of the particles' covariance. Some steps are
+    /// far shorter than the rest, for places that need it.
     fn sweep(&mut self, temperature: f64, rng: &mut Stream) -> Result<(), InferError> {
-        let dimension = self.scales.len();
-        let mut accepted = 0.0;
-        let mut z = vec![0.0; dimension];
+        let (mut accepted, mut full_steps) = (0.0, 0.0);
+        let mut z = vec![0.0; self.gradient.len()];
         for i in 0..self.points.len() {
             z.copy_from_slice(&self.points[i].z);
             let before = temperature * self.points[i].target + (1.0 - temperature) * self.points[i].reference;
             self.momentum.iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
             let kinetic = |momentum: &[f64]| 0.5 * momentum.iter().map(|p| p * p).sum::<f64>();
             let start = before - kinetic(&self.momentum);
-            let step = self.step * (0.8 + 0.4 * rng.random::<f64>());
+            let full = rng.random::<f64>() < FULL;
+            let u: f64 = rng.random();
+            let step = self.step * if full { 0.8 + 0.4 * u } else { 10.0_f64.powf(-SHORTER * u) };
             let leaps = rng.random_range(1..=LEAPS);
             let (mut target, mut reference) = self.evaluate(&z, temperature);
             for _ in 0..leaps {
                 self.kick(0.5 * step);
-                for ((z, momentum), scale) in z.iter_mut().zip(&self.momentum).zip(&self.scales) {
-                    *z += step * scale * momentum;
-                }
+                self.drift(&mut z, step);
                 (target, reference) = self.evaluate(&z, temperature);
                 if !target.is_finite() {
                     break;
@@ -204,7 +251,10 @@ impl Population for Points<'_> {
             }
             let end = temperature * target + (1.0 - temperature) * reference - kinetic(&self.momentum);
             let accept = if target.is_finite() && end.is_finite() { (end - start).min(0.0).exp() } else { 0.0 };
-            accepted += accept;
+            if full {
+                accepted += accept;
+                full_steps += 1.0;
+            }
             if rng.random::<f64>() < accept {
                 self.moved[i] = true;
                 self.points[i].z.copy_from_slice(&z);
@@ -212,8 +262,8 @@ impl Population for Points<'_> {
                 self.points[i].reference = reference;
             }
         }
-        if self.adapting {
-            let rate = accepted / self.points.len().max(1) as f64;
+        if self.adapting && full_steps > 0.0 {
+            let rate = accepted / full_steps;
             self.step = (self.step * (rate - ACCEPTANCE).exp()).clamp(1e-6, 2.0);
         }
         Ok(())
