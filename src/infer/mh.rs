@@ -150,7 +150,7 @@ impl<'a> MarkovChain<'a> {
         }
     }
 
-    /// `n` executions of the prior of positive density, and ln of the share that they are of all.
+    /// `n` executions of the prior of positive density, and how many were tried.
     ///
     /// # Errors
     /// A mistake in the program or its data; too few executions of positive density.
@@ -160,7 +160,7 @@ impl<'a> MarkovChain<'a> {
         n: usize,
         rng: &mut Stream,
         stop: &dyn Fn() -> bool,
-    ) -> Result<(Vec<Trace>, f64), InferError> {
+    ) -> Result<(Vec<Trace>, usize), InferError> {
         let generator = Generator { engine, proposal: &OwnDistribution, weigh: true };
         let mut traces = Vec::with_capacity(n);
         let most = n.max(TRIES) * 16;
@@ -170,9 +170,7 @@ impl<'a> MarkovChain<'a> {
                 traces.push(trace);
             }
             if traces.len() == n {
-                // Without bias, as the last try is a success by construction.
-                let share = if tried == n { 1.0 } else { (n as f64 - 1.0).max(0.5) / (tried as f64 - 1.0) };
-                return Ok((traces, share.ln()));
+                return Ok((traces, tried));
             }
             if tried % 64 == 0 && stop() {
                 let reason = format!("time was up after {tried} executions, of which {} were possible", traces.len());

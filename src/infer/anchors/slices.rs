@@ -122,13 +122,11 @@ impl Node {
         self.fibres.iter().map(|f| f.profile).fold(f64::NEG_INFINITY, f64::max)
     }
 
-    /// Adds a maximum that it has not yet; whether it had not.
-    fn add(&mut self, fibre: Fibre) -> bool {
-        let new = self.fibres.iter().all(|f| f.rest.distance(&fibre.rest.location) > SAME);
-        if new {
+    /// Adds a maximum that it has not yet.
+    fn add(&mut self, fibre: Fibre) {
+        if self.fibres.iter().all(|f| f.rest.distance(&fibre.rest.location) > SAME) {
             self.fibres.push(fibre);
         }
-        new
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::Population;
+use super::{Population, log_share};
 use crate::infer::error::InferError;
 use crate::infer::mh::{Kernel, MarkovChain};
 use crate::infer::record::{Chunk, Record};
@@ -44,7 +44,7 @@ impl<'a> Executions<'a> {
         stop: &dyn Fn() -> bool,
     ) -> Result<Self, InferError> {
         let mut chain = MarkovChain::empty(target, Kernel::Mixed);
-        let (traces, log_possible) = chain.executions_of_prior(super::ENGINE.name, n, rng, stop)?;
+        let (traces, tries) = chain.executions_of_prior(super::ENGINE.name, n, rng, stop)?;
         chain.adapt_from_now(true);
         let mut counts: FxHashMap<AddressId, Vec<(&Value, usize)>> = FxHashMap::default();
         for choice in traces.iter().flat_map(|trace| &trace.choices) {
@@ -59,7 +59,7 @@ impl<'a> Executions<'a> {
         let tried = counts.iter().filter(|(_, values)| enough(values));
         let tried = tried.map(|(address, _)| chain.addresses().display(*address).to_string()).collect();
         let updates = mean_choices(&traces);
-        Ok(Self { chain, traces, log_possible, updates, tried })
+        Ok(Self { chain, traces, log_possible: log_share(n, tries), updates, tried })
     }
 
     /// ln of the share of the prior that is possible.

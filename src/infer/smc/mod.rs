@@ -136,7 +136,7 @@ fn temper(
         if !total.is_finite() {
             return Err(InferError::NoDrawSurvived { tried: n as u64, reason: None });
         }
-        let squares: f64 = log_weights.iter().map(|w| (2.0 * (w - total)).exp()).sum();
+        let squares = sum_of_squares(&log_weights, total);
         tempered.log_evidence += total - (n as f64).ln();
         tempered.variance += (squares - 1.0 / n as f64).max(0.0);
         temperature = next;
@@ -180,13 +180,22 @@ fn temper(
     Err(InferError::SamplerFailed { engine: ENGINE.name, reason })
 }
 
+/// Σ w² of weights that are normalised by ln of their sum.
+fn sum_of_squares(log_weights: &[f64], total: f64) -> f64 {
+    log_weights.iter().map(|w| (2.0 * (w - total)).exp()).sum()
+}
+
+/// ln of the share of tries that succeed, where `found` did and the last was one by construction (without bias).
+fn log_share(found: usize, tried: usize) -> f64 {
+    let share = if tried == found { 1.0 } else { (found as f64 - 1.0).max(0.5) / (tried as f64 - 1.0) };
+    share.ln()
+}
+
 /// The temperature at which the share [`COUNT`] of the particles counts, by bisection; at most 1.
 fn next_temperature(gains: &[f64], temperature: f64) -> f64 {
     let counting = |next: f64| {
         let log_weights: Vec<f64> = gains.iter().map(|gain| (next - temperature) * gain).collect();
-        let total = log_sum_exp(&log_weights);
-        let squares: f64 = log_weights.iter().map(|w| (2.0 * (w - total)).exp()).sum();
-        1.0 / squares / gains.len() as f64
+        1.0 / sum_of_squares(&log_weights, log_sum_exp(&log_weights)) / gains.len() as f64
     };
     if counting(1.0) >= COUNT {
         return 1.0;

@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 use rand::RngExt as _;
 use rand_distr::{StandardNormal, StudentT};
 
-use super::Population;
+use super::{Population, log_share};
 use crate::density::{Density, Evaluator as _, LogDensity as _, TapeEvaluator};
 use crate::infer::anchors::PriorDraws;
 use crate::infer::error::InferError;
@@ -125,13 +125,11 @@ impl<'d> Points<'d> {
         if points.len() < n {
             return Err(InferError::NoDrawSurvived { tried: tried as u64, reason: None });
         }
-        // Without bias, as the last try is a success by construction.
-        let share = if tried == n { 1.0 } else { (n as f64 - 1.0).max(0.5) / (tried as f64 - 1.0) };
         Ok(Self {
             reference,
             evaluator,
             points,
-            log_possible: share.ln(),
+            log_possible: log_share(n, tried),
             moved: vec![false; n],
             step: 0.5,
             adapting: true,
