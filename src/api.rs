@@ -9,7 +9,9 @@ mod error;
 mod files;
 mod infer;
 mod program;
+mod trace;
 
 pub use data::Data;
 pub use error::Error;
 pub use program::{Builder, Draws, Model, Script, VariableInfo};
+pub use trace::{TraceOptions, Traced};

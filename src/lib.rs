@@ -55,8 +55,9 @@ pub mod network;
 pub mod runtime;
 pub mod span;
 pub mod syntax;
+pub mod trace;
 pub mod value;
 
-pub use api::{Builder, Data, Draws, Error, Model, Script, VariableInfo};
+pub use api::{Builder, Data, Draws, Error, Model, Script, TraceOptions, VariableInfo};
 pub use infer::{InferOptions, Inferred, Method};
 pub use runtime::{HostFunction, Limits};

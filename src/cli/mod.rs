@@ -12,6 +12,7 @@ mod report;
 mod sbc;
 mod simulate;
 mod stan_csv;
+mod trace;
 mod zarr;
 
 pub use render::render;
@@ -20,7 +21,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::api::{Builder, Data, Model, Script};
@@ -29,6 +30,7 @@ use crate::infer::{CalibrationOptions, GewekeOptions, InferOptions, Method};
 use crate::runtime::Limits;
 use crate::span::{FileId, SourceMap};
 use crate::syntax;
+use crate::trace::Mask;
 use console::{Failure, Status, output, plain, read, tell};
 
 /// A small probabilistic programming language.
@@ -51,6 +53,8 @@ enum Command {
     Infer(Box<InferArgs>),
     /// Draw executions of a model, as JSON lines or CSV
     Simulate(SimulateArgs),
+    /// Executions as annotated, masked straight-line programs: what a network learns from
+    Trace(Box<TraceArgs>),
     /// Check an engine on data that the model makes: simulation-based calibration
     Sbc(Box<SbcArgs>),
     /// Check the kernel of Metropolis-Hastings on a model: Geweke's joint-distribution test
@@ -82,10 +86,16 @@ struct ModelArgs {
 }
 
 #[derive(Debug, Args)]
-struct DataArgs {
+struct SuppliedArgs {
     /// Data: a JSON file, a line of a JSON Lines file (`cases.jsonl:3`), or NAME=VALUE (`y=[1, 2, ?]`, `y[2]=1.5`)
     #[arg(short, long = "data", value_name = "FILE|NAME=VALUE", allow_hyphen_values = true)]
     data: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct DataArgs {
+    #[command(flatten)]
+    supplied: SuppliedArgs,
     /// Infer this variable, or element (`theta[2]`), whatever its role
     #[arg(long = "mask", value_name = "NAME")]
     masks: Vec<String>,
@@ -141,6 +151,42 @@ struct SimulateArgs {
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct TraceArgs {
+    #[command(flatten)]
+    program: ModelArgs,
+    #[command(flatten)]
+    data: SuppliedArgs,
+    /// How many executions
+    #[arg(short, value_name = "N", default_value_t = 1)]
+    n: usize,
+    /// What is hidden (`@ ?`)
+    #[arg(long, default_value = "role", value_parser = mask())]
+    mask: MaskArg,
+    /// Same seed, same executions
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Round each real to so many significant digits as it is drawn
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=17))]
+    digits: Option<u8>,
+    /// One JSON object an execution: its program, the text that a network reads, what is masked, all values
+    #[arg(long)]
+    jsonl: bool,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// A mask by its name.
+#[derive(Clone, Copy, Debug)]
+struct MaskArg(Mask);
+
+fn mask() -> impl TypedValueParser<Value = MaskArg> {
+    let names = Mask::ALL.map(|(name, _, help)| PossibleValue::new(name).help(help));
+    PossibleValuesParser::new(names)
+        .map(|name| MaskArg(Mask::ALL.iter().find(|(own, ..)| *own == name).map_or(Mask::Role, |(_, mask, _)| *mask)))
 }
 
 #[derive(Debug, Args)]
@@ -271,6 +317,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run(&arguments),
         Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Infer(arguments) => infer::infer(&arguments),
+        Command::Trace(arguments) => trace::trace(&arguments),
         Command::Sbc(arguments) => sbc::sbc(&arguments),
         Command::Geweke(arguments) => geweke::geweke(&arguments),
         Command::Doc(arguments) => doc::doc(arguments.name.as_deref(), arguments.markdown),
@@ -325,8 +372,14 @@ impl ModelArgs {
 }
 
 impl DataArgs {
-    /// Files first, then what was said on the command line: whole variables, then masks, then single elements.
     fn read(&self) -> Result<Data, Failure> {
+        self.supplied.read(&self.masks)
+    }
+}
+
+impl SuppliedArgs {
+    /// Files first, then what was said on the command line: whole variables, then masks, then single elements.
+    fn read(&self, masks: &[String]) -> Result<Data, Failure> {
         let is_assignment = |text: &&String| text.contains('=') && !Path::new(text.as_str()).exists();
         let mut data = Data::new();
         for file in self.data.iter().filter(|d| !is_assignment(d)) {
@@ -344,7 +397,7 @@ impl DataArgs {
             for text in self.data.iter().filter(is_assignment).filter(|t| of_element(t) == elements) {
                 data = data.with_assignment(text);
             }
-            for text in self.masks.iter().filter(|t| of_element(t) == elements) {
+            for text in masks.iter().filter(|t| of_element(t) == elements) {
                 data = data.mask(text);
             }
         }

@@ -34,7 +34,7 @@ enum SlotState {
 }
 
 /// The slots of one call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Frame<'p> {
     layout: &'p [Slot],
     slots: Vec<SlotState>,

@@ -81,11 +81,25 @@ impl<'p> Machine<'p> {
     /// # Errors
     /// A mistake in the program or its data; failures that latents cause are [`Outcome::Rejected`].
     pub fn run(&mut self, handler: &mut dyn Handler) -> Result<Outcome, RuntimeError> {
-        let program: &'p Program = &self.runtime.program;
-        let model = program.model(self.model);
-        let mut execution = Execution {
+        let model = self.entry_model();
+        match self.execution(handler).entry(model) {
+            Ok(returned) => Ok(Outcome::Finished { returned }),
+            Err(Stop::Reject) => Ok(Outcome::Rejected),
+            Err(Stop::Error(error)) => Err(*error),
+        }
+    }
+
+    /// The model that is executed.
+    pub(super) fn entry_model(&self) -> &'p core::Model {
+        let runtime: &'p Runtime = self.runtime;
+        runtime.program.model(self.model)
+    }
+
+    /// An execution that has not begun.
+    pub(super) fn execution<'m>(&'m mut self, handler: &'m mut dyn Handler) -> Execution<'p, 'm> {
+        Execution {
             runtime: self.runtime,
-            program,
+            program: &self.runtime.program,
             conditions: self.conditions,
             purpose: self.purpose,
             addresses: &mut self.addresses,
@@ -101,11 +115,6 @@ impl<'p> Machine<'p> {
             control: false,
             branched: false,
             used: Vec::new(),
-        };
-        match execution.entry(model) {
-            Ok(returned) => Ok(Outcome::Finished { returned }),
-            Err(Stop::Reject) => Ok(Outcome::Rejected),
-            Err(Stop::Error(error)) => Err(*error),
         }
     }
 }
@@ -140,6 +149,16 @@ pub(super) struct Execution<'p, 'm> {
 
 impl<'p> Execution<'p, '_> {
     fn entry(&mut self, model: &'p core::Model) -> Evaluated<Option<Value>> {
+        let mut frame = self.entry_frame(model)?;
+        let returned = self.block(&mut frame, &model.body)?;
+        if self.purpose == Purpose::Infer {
+            self.check_all_used(model)?;
+        }
+        Ok(returned.map(|(value, _)| value))
+    }
+
+    /// The frame of the model, with its parameters.
+    pub fn entry_frame(&mut self, model: &'p core::Model) -> Evaluated<Frame<'p>> {
         let mut frame = Frame::new(&model.frame);
         for parameter in &model.parameters {
             let known = self.conditions.lookup(&parameter.name, &[]);
@@ -157,11 +176,7 @@ impl<'p> Execution<'p, '_> {
                 self.bind_sizes(&mut frame, &parameter.name, &value, &parameter.sizes, parameter.span)?;
             }
         }
-        let returned = self.block(&mut frame, &model.body)?;
-        if self.purpose == Purpose::Infer {
-            self.check_all_used(model)?;
-        }
-        Ok(returned.map(|(value, _)| value))
+        Ok(frame)
     }
 
     /// Every supplied element must have been reached: an execution that does not reach one has density zero. Where no
@@ -288,7 +303,7 @@ impl<'p> Execution<'p, '_> {
         Ok(None)
     }
 
-    fn subscripts(&mut self, frame: &mut Frame<'p>, target: &'p Target) -> Evaluated<Indices> {
+    pub fn subscripts(&mut self, frame: &mut Frame<'p>, target: &'p Target) -> Evaluated<Indices> {
         let mut indices = Indices::new();
         for expr in &target.subscripts {
             let index = self.integer(frame, expr)?;
@@ -304,7 +319,7 @@ impl<'p> Execution<'p, '_> {
     }
 
     /// The variable a statement defines in this call, and all subscripts on the way to it.
-    fn locate(&mut self, target: &'p Target, indices: &[i64]) -> (VariableId, Indices) {
+    pub fn locate(&mut self, target: &'p Target, indices: &[i64]) -> (VariableId, Indices) {
         let variable = self.addresses.variable(self.parent, &target.path);
         let mut all = self.prefix.clone();
         all.extend_from_slice(indices);
@@ -330,7 +345,7 @@ impl<'p> Execution<'p, '_> {
         self.used[at] += value.as_array().map_or(1, |a| a.size());
     }
 
-    fn store(
+    pub fn store(
         &mut self,
         frame: &mut Frame<'p>,
         target: &'p Target,
@@ -358,7 +373,7 @@ impl<'p> Execution<'p, '_> {
             .map_err(|()| RuntimeError::DefinedTwice { name: element_name(name, indices), span: target.span }.into())
     }
 
-    fn random(&mut self, frame: &mut Frame<'p>, stmt: &'p Random, span: Span) -> Evaluated<()> {
+    pub fn random(&mut self, frame: &mut Frame<'p>, stmt: &'p Random, span: Span) -> Evaluated<()> {
         let indices = self.subscripts(frame, &stmt.target)?;
         self.masked = false;
         if let Some(core::Distribution { kind: DistributionKind::Model(model, arguments), .. }) = &stmt.distribution {
@@ -494,7 +509,7 @@ impl<'p> Execution<'p, '_> {
         self.store(frame, &stmt.target, indices, Value::Record(Arc::new(record)), false, true)
     }
 
-    fn deterministic(&mut self, frame: &mut Frame<'p>, line: &'p Let, span: Span) -> Evaluated<()> {
+    pub fn deterministic(&mut self, frame: &mut Frame<'p>, line: &'p Let, span: Span) -> Evaluated<()> {
         let indices = self.subscripts(frame, &line.target)?;
         self.masked = false;
         let mut value = self.evaluate(frame, &line.value)?;

@@ -5,6 +5,7 @@
 //! structure does not depend on random choices.
 
 mod address;
+mod annotate;
 mod columnar;
 mod conditions;
 mod error;
@@ -19,6 +20,7 @@ mod simulate;
 mod symbol;
 
 pub use address::{AddressId, Addresses, DisplayAddress, Indices, Path, VariableId};
+pub use annotate::{Annotated, Line, MAX_LINES, NotAnnotated, annotate};
 pub use conditions::{Conditions, Known, Supplied};
 pub use error::RuntimeError;
 pub use handler::{Handler, Law, Site, Stop};
