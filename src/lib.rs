@@ -50,6 +50,7 @@ pub mod data;
 pub mod density;
 pub mod diagnostic;
 pub mod dist;
+pub mod foundation;
 pub mod infer;
 pub mod network;
 pub mod runtime;

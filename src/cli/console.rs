@@ -66,6 +66,11 @@ pub fn tell(diagnostics: &[Diagnostic], sources: &SourceMap) {
     let _ = render(diagnostics, sources, colour(), &mut io::stderr().lock());
 }
 
+/// Says something on standard error.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Standard output, buffered.
 pub fn output() -> io::BufWriter<io::StdoutLock<'static>> {
     io::BufWriter::new(io::stdout().lock())

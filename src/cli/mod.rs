@@ -13,6 +13,7 @@ mod sbc;
 mod simulate;
 mod stan_csv;
 mod trace;
+mod train;
 mod zarr;
 
 pub use render::render;
@@ -26,6 +27,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::api::{Builder, Data, Model, Script};
 use crate::check;
+use crate::foundation::AnchorKind;
 use crate::infer::{CalibrationOptions, GewekeOptions, InferOptions, Method};
 use crate::runtime::Limits;
 use crate::span::{FileId, SourceMap};
@@ -55,6 +57,8 @@ enum Command {
     Simulate(SimulateArgs),
     /// Executions as annotated, masked straight-line programs: what a network learns from
     Trace(Box<TraceArgs>),
+    /// Train a network to fill in what is masked of programs' executions
+    Train(Box<TrainArgs>),
     /// Check an engine on data that the model makes: simulation-based calibration
     Sbc(Box<SbcArgs>),
     /// Check the kernel of Metropolis-Hastings on a model: Geweke's joint-distribution test
@@ -177,6 +181,90 @@ struct TraceArgs {
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Everything needed to go on is in WEIGHTS.checkpoint, metrics are in WEIGHTS.metrics.jsonl.")]
+struct TrainArgs {
+    /// Programs, each with the inputs that have no prior: FILE or FILE=DATA.json
+    #[arg(required = true, value_name = "FILE[=DATA]")]
+    files: Vec<String>,
+    /// Look for imports in this directory too (also: the path list UNMASK_LIB)
+    #[arg(long = "lib", value_name = "DIR")]
+    libraries: Vec<PathBuf>,
+    /// Where the weights go
+    #[arg(short, long, value_name = "WEIGHTS")]
+    output: PathBuf,
+    /// Go on from WEIGHTS.checkpoint, as if it had never stopped
+    #[arg(long)]
+    resume: bool,
+    /// Start from these weights
+    #[arg(long, value_name = "WEIGHTS", conflicts_with_all = ["resume", "anchors", "width", "layers"])]
+    init: Option<PathBuf>,
+    /// Steps of the optimiser
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: Option<u64>,
+    /// So long: the first steps are timed, then their number is fixed
+    #[arg(long, value_name = "M", conflicts_with_all = ["steps", "epochs"])]
+    minutes: Option<f64>,
+    /// Passes over the executions of --examples
+    #[arg(long, value_name = "N", requires = "examples", conflicts_with = "steps",
+        value_parser = clap::value_parser!(u64).range(1..))]
+    epochs: Option<u64>,
+    /// Learn from so many executions, again and again, instead of endless fresh ones
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    examples: Option<u64>,
+    /// Executions that are never learnt from: the best weights on them are kept
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    heldout: u64,
+    /// Executions a step
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=4_096))]
+    batch: u64,
+    /// The largest learning rate
+    #[arg(long, value_name = "RATE", default_value_t = 1.5e-3)]
+    lr: f64,
+    /// Steps in which the rate rises to it
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    warmup: u64,
+    /// Larger gradients are scaled down to this norm
+    #[arg(long, value_name = "NORM", default_value_t = 1.0)]
+    clip: f64,
+    /// Factor of the head's loss beside the language loss
+    #[arg(long, value_name = "ALPHA", default_value_t = 1.0)]
+    alpha: f64,
+    /// Without the language loss
+    #[arg(long)]
+    no_mlm: bool,
+    /// Train only so many layers from the top (and the heads)
+    #[arg(long, value_name = "N")]
+    train_layers: Option<usize>,
+    /// What the head's components are placed relative to
+    #[arg(long, default_value = "laplace", value_parser = anchors())]
+    anchors: AnchorArg,
+    /// Width of the encoder
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u64).range(8..=4_096))]
+    width: u64,
+    /// Layers of the encoder
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=48))]
+    layers: u64,
+    /// Same seed, same weights
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// No progress bar
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Anchors by their name.
+#[derive(Clone, Copy, Debug)]
+struct AnchorArg(AnchorKind);
+
+fn anchors() -> impl TypedValueParser<Value = AnchorArg> {
+    let names = AnchorKind::ALL.map(|(name, _, help)| PossibleValue::new(name).help(help));
+    PossibleValuesParser::new(names).map(|name| {
+        let found = AnchorKind::ALL.iter().find(|(own, ..)| *own == name);
+        AnchorArg(found.map_or(AnchorKind::Laplace, |(_, kind, _)| *kind))
+    })
 }
 
 /// A mask by its name.
@@ -318,6 +406,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Infer(arguments) => infer::infer(&arguments),
         Command::Trace(arguments) => trace::trace(&arguments),
+        Command::Train(arguments) => train::train(&arguments),
         Command::Sbc(arguments) => sbc::sbc(&arguments),
         Command::Geweke(arguments) => geweke::geweke(&arguments),
         Command::Doc(arguments) => doc::doc(arguments.name.as_deref(), arguments.markdown),
@@ -344,13 +433,17 @@ fn shown(path: &Path) -> String {
     if path == Path::new("-") { "<stdin>".into() } else { path.display().to_string() }
 }
 
+/// A builder that looks for imports in these directories, then in those of UNMASK_LIB.
+fn builder(libraries: &[PathBuf]) -> Builder {
+    let listed = std::env::var_os("UNMASK_LIB").unwrap_or_default();
+    let listed: Vec<PathBuf> = std::env::split_paths(&listed).filter(|p| !p.as_os_str().is_empty()).collect();
+    libraries.iter().cloned().chain(listed).fold(Builder::default(), Builder::library)
+}
+
 impl ProgramArgs {
     fn builder(&self) -> Builder {
-        let listed = std::env::var_os("UNMASK_LIB").unwrap_or_default();
-        let listed: Vec<PathBuf> = std::env::split_paths(&listed).filter(|p| !p.as_os_str().is_empty()).collect();
-        let builder = Builder::default()
-            .limits(Limits { depth: usize::try_from(self.max_depth).unwrap_or(usize::MAX), ..Limits::default() });
-        self.libraries.iter().cloned().chain(listed).fold(builder, Builder::library)
+        let depth = usize::try_from(self.max_depth).unwrap_or(usize::MAX);
+        builder(&self.libraries).limits(Limits { depth, ..Limits::default() })
     }
 
     /// Reads and checks the program; shows its warnings.

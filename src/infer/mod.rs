@@ -57,6 +57,7 @@ pub use mh::{Kernel, MarkovChain};
 pub use nested::Engines;
 pub use nuts::{DrawStatistics, MassMatrix, NutsDraws, NutsSettings, find_start, sample_nuts};
 pub use proposal::{Guide, NoDraw, OwnDistribution, Proposal, Proposed, drawable, is_proper};
+pub use query::Query;
 pub use record::{Address, Record};
 pub use stream::{Stream, StreamPurpose, stream};
 pub use target::{Target, TargetRef};

@@ -27,11 +27,15 @@ pub(super) fn compile_pieces(target: &TargetRef<'_>) -> Result<Compiled, Compile
 
 /// A compiled target.
 #[derive(Debug)]
-pub(super) struct Query<'t> {
+pub struct Query<'t> {
+    /// What is asked.
     pub target: TargetRef<'t>,
+    /// Its density.
     pub compiled: Compiled,
-    pub readers: Vec<Reader>,
+    pub(super) readers: Vec<Reader>,
+    /// Executions of its prior.
     pub prior: PriorDraws,
+    /// The seed of all that is drawn for it.
     pub seed: u64,
 }
 
@@ -47,6 +51,15 @@ impl<'t> Query<'t> {
     }
 
     /// Compiles a target for anchors.
+    ///
+    /// # Errors
+    /// What cannot be compiled; a mistake in the program or its data.
+    pub fn for_anchors<E: From<CompileError> + From<InferError>>(target: TargetRef<'t>, seed: u64) -> Result<Self, E> {
+        let compiled = compile_pieces(&target)?;
+        Ok(Self::new(target, compiled, seed)?)
+    }
+
+    /// Compiles a target for an engine.
     ///
     /// # Errors
     /// As [`Query::new`], and where `engine` needs what cannot be compiled.

@@ -77,7 +77,7 @@ pub(super) fn forward(
     tasks.into_par_iter().for_each(|(i, (out, log_sums))| {
         let (q, k) = sequences.ranges(i);
         let (m, n) = (q.len(), k.len());
-        if n == 0 {
+        if n == 0 || m == 0 {
             out.fill(0.0);
             log_sums.fill(0.0);
             return;

@@ -470,3 +470,53 @@ impl State {
         self.own.clone_from(&fresh.own);
     }
 }
+
+/// Whether an execution reaches the next element.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Presence {
+    /// No mode that is left has it.
+    Absent,
+    /// All have it.
+    Certain,
+    /// Some have it: ln of their share.
+    Possible(f64),
+}
+
+/// A draw that was put aside while others are decoded.
+#[derive(Clone, Debug, Default)]
+pub struct Paused {
+    states: Vec<State>,
+    values: Vec<Decoded>,
+}
+
+impl Walk<'_> {
+    /// Whether the next element is there.
+    pub fn next_presence(&self) -> Presence {
+        match self.presence() {
+            (false, _) => Presence::Absent,
+            (true, false) => Presence::Certain,
+            (true, true) => Presence::Possible(self.log_presence()),
+        }
+    }
+
+    /// The coordinate of the next element; `None` of a discrete variable, or after the last.
+    pub fn next_coordinate(&self) -> Option<usize> {
+        self.anchors.elements().get(self.values.len())?.coordinate
+    }
+
+    /// The values so far.
+    pub fn values(&self) -> &[Decoded] {
+        &self.values
+    }
+
+    /// A draw of which nothing is decoded yet.
+    pub fn pause_fresh(&self) -> Paused {
+        Paused { states: self.fresh.clone(), values: Vec::new() }
+    }
+
+    /// Goes on with the draw in `paused`, and leaves the one at hand there.
+    pub fn swap(&mut self, paused: &mut Paused) {
+        std::mem::swap(&mut self.states, &mut paused.states);
+        std::mem::swap(&mut self.values, &mut paused.values);
+    }
+}

@@ -56,6 +56,22 @@ pub struct Mixture {
 }
 
 impl Mixture {
+    /// Of each anchor: the distribution of the variable itself, where it has one of one coordinate.
+    pub fn own(&self) -> &[Option<Distribution<f64>>] {
+        &self.own
+    }
+
+    /// ln of the normalised weights of the anchors.
+    pub fn log_weights(&self) -> &[f64] {
+        &self.log_weights
+    }
+
+    /// The same anchors with other shares for safety.
+    #[must_use]
+    pub fn with_shares(&self, shares: Shares) -> Self {
+        Self { shares, ..self.clone() }
+    }
+
     /// The log density at `z`.
     pub fn log_density(&self, z: f64) -> f64 {
         let mut terms: smallvec::SmallVec<[f64; 24]> = smallvec::SmallVec::new();
@@ -79,7 +95,8 @@ impl Mixture {
         log_sum_exp(&terms)
     }
 
-    pub(super) fn draw(&self, rng: &mut impl Rng) -> f64 {
+    /// A draw.
+    pub fn draw(&self, rng: &mut impl Rng) -> f64 {
         let chosen = pick(&self.log_weights, rng);
         let anchor = &self.anchors[chosen];
         let (scale, piece) = (anchor.log_scale.exp(), (anchor.lo, anchor.hi));
@@ -117,20 +134,22 @@ fn heavy_log_density(z: f64, anchor: &Anchor) -> f64 {
     log_normal(z, anchor.location, wide) - log_interval((anchor.lo, anchor.hi), anchor.location, wide)
 }
 
-fn own_log_density(own: &Distribution<f64>, z: f64) -> f64 {
+/// The density of a variable's own distribution over its coordinate.
+pub fn own_log_density(own: &Distribution<f64>, z: f64) -> f64 {
     match own.support().constrain_scalar(z) {
         Some((x, log_jacobian)) => own.log_density(&Point::Scalar(x)) + log_jacobian,
         None => f64::NEG_INFINITY,
     }
 }
 
-fn log_normal(z: f64, m: f64, s: f64) -> f64 {
+/// ln of a normal density.
+pub fn log_normal(z: f64, m: f64, s: f64) -> f64 {
     let r = (z - m) / s;
     -0.5 * r * r - s.ln() - 0.918_938_533_204_672_8
 }
 
 /// ln of the probability that a normal is in an interval.
-pub(super) fn log_interval((low, high): (f64, f64), m: f64, s: f64) -> f64 {
+pub fn log_interval((low, high): (f64, f64), m: f64, s: f64) -> f64 {
     use crate::dist::Scalar as _;
     let (a, b) = ((low - m) / s, (high - m) / s);
     match (low == f64::NEG_INFINITY, high == f64::INFINITY) {
@@ -144,7 +163,7 @@ pub(super) fn log_interval((low, high): (f64, f64), m: f64, s: f64) -> f64 {
 }
 
 /// A normal given that it is in an interval.
-fn interval_normal(piece: (f64, f64), m: f64, s: f64, rng: &mut impl Rng) -> f64 {
+pub fn interval_normal(piece: (f64, f64), m: f64, s: f64, rng: &mut impl Rng) -> f64 {
     use crate::dist::{Argument, Family};
     for _ in 0..16 {
         let z = m + s * rng.sample::<f64, _>(StandardNormal);
@@ -163,7 +182,7 @@ fn interval_normal(piece: (f64, f64), m: f64, s: f64, rng: &mut impl Rng) -> f64
 }
 
 /// An index, drawn by log weights that are normalised.
-pub(super) fn pick(log_weights: &[f64], rng: &mut impl Rng) -> usize {
+pub fn pick(log_weights: &[f64], rng: &mut impl Rng) -> usize {
     if log_weights.len() == 1 {
         return 0;
     }

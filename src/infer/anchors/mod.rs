@@ -13,8 +13,8 @@ mod order;
 mod prior;
 mod slices;
 
-pub use conditional::{Conditional, Decoded, Drawn, Walk};
-pub use mixture::{Anchor, Mixture, Shares};
+pub use conditional::{Conditional, Decoded, Drawn, Paused, Presence, Walk};
+pub use mixture::{Anchor, Mixture, Shares, interval_normal, log_interval, log_normal, own_log_density, pick};
 pub use newton::{Derivatives, Mode, maximise};
 pub use prior::{PriorDraw, PriorDraws, prior_draws};
 
@@ -80,9 +80,8 @@ pub(in crate::infer) struct AnchorMode {
 impl AnchorMode {
     /// The Laplace evidence of a mode times the mass of its pieces, each by its own marginal.
     pub fn laplace_evidence(&self) -> f64 {
-        let log_mass = |(i, piece): (usize, &(f64, f64))| {
-            mixture::log_interval(*piece, self.mode.location[i], self.mode.marginal_scale(i))
-        };
+        let log_mass =
+            |(i, piece): (usize, &(f64, f64))| log_interval(*piece, self.mode.location[i], self.mode.marginal_scale(i));
         self.mode.log_evidence() + self.pieces.iter().enumerate().map(log_mass).sum::<f64>()
     }
 

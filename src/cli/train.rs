@@ -1,0 +1,223 @@
+//! `unmask train`: weights from programs.
+
+use std::fs::OpenOptions;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::console::{Failure, Status, note, read, tell};
+use super::{TrainArgs, builder};
+use crate::api::{Data, Error};
+use crate::check::STANDARD_LIBRARY;
+use crate::diagnostic::Diagnostic;
+use crate::foundation::{Foundation, FoundationError, HeldOut, StepReport, TrainOptions, Trainer, Vocabulary};
+use crate::infer::Target;
+use crate::network::AdamOptions;
+use crate::span::SourceMap;
+
+/// Steps without a number or a time.
+const STEPS: u64 = 1_000;
+
+/// Steps that are timed before their number is fixed.
+const TIMED: u64 = 10;
+
+/// How often the held-out loss is taken, and a checkpoint written: so many times in all, but not in fewer steps.
+const CHECKS: u64 = 20;
+const LEAST: u64 = 25;
+
+/// The smoothing of losses that are shown.
+const SMOOTH: f64 = 0.95;
+
+pub(super) fn train(arguments: &TrainArgs) -> Result<Status, Failure> {
+    let (targets, names): (Vec<Target>, Vec<String>) = programs(arguments)?.into_iter().unzip();
+    let checkpoint = beside(&arguments.output, "checkpoint");
+    let mut trainer = if arguments.resume {
+        Trainer::resume(&checkpoint, targets, &names).map_err(|e| failure(&e))?
+    } else {
+        fresh(arguments, targets, names).map_err(|e| failure(&e))?
+    };
+    let metrics = beside(&arguments.output, "metrics.jsonl");
+    let mut run = Run {
+        arguments,
+        started: Instant::now(),
+        first: trainer.steps(),
+        bar: bar(arguments.quiet, trainer.options().adam.total),
+        metrics: OpenOptions::new()
+            .create(true)
+            .append(arguments.resume)
+            .truncate(!arguments.resume)
+            .write(true)
+            .open(&metrics)?,
+        smooth: None,
+        tokens: 0,
+        held_out: None,
+    };
+    run.train(&mut trainer, &checkpoint)?;
+    Ok(Status::Fine)
+}
+
+/// `weights.safetensors` as `weights.safetensors.WHAT`.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{what}"));
+    path.with_file_name(name)
+}
+
+fn failure(error: &FoundationError) -> Failure {
+    Failure::Told(Error::new(vec![Diagnostic::from(error)], SourceMap::default()))
+}
+
+/// Each program with its inputs, and what a checkpoint knows it by.
+fn programs(arguments: &TrainArgs) -> Result<Vec<(Target, String)>, Failure> {
+    let mut programs = Vec::with_capacity(arguments.files.len());
+    for file in &arguments.files {
+        let (path, data) = match file.split_once('=') {
+            Some((path, data)) if !Path::new(file).exists() => (path, Some(data)),
+            Some(_) | None => (file.as_str(), None),
+        };
+        let model = builder(&arguments.libraries).file(path)?;
+        tell(model.script().warnings(), model.script().sources());
+        let data = match data {
+            Some(data) => Data::new().with_json(data, read(Path::new(data))?),
+            None => Data::new(),
+        };
+        programs.push((model.target(&data)?, model.name().to_owned()));
+    }
+    Ok(programs)
+}
+
+fn fresh(arguments: &TrainArgs, targets: Vec<Target>, programs: Vec<String>) -> Result<Trainer, FoundationError> {
+    let batch = arguments.batch as usize;
+    let of_epochs = arguments.epochs.zip(arguments.examples).map(|(epochs, n)| (epochs * n).div_ceil(arguments.batch));
+    let total = arguments.steps.or(of_epochs).unwrap_or(STEPS);
+    // Of a time, the number of steps is not known yet: the rate rises in the meantime.
+    let total = if arguments.minutes.is_some() { u64::MAX / 2 } else { total };
+    let warmup = arguments.warmup.min(total / 2);
+    let foundation = match &arguments.init {
+        Some(path) => Foundation::load(path)?,
+        None => {
+            let sizes = (arguments.width as usize, arguments.layers as usize);
+            Foundation::untrained(vocabulary(), arguments.anchors.0, sizes, arguments.seed)?
+        }
+    };
+    let options = TrainOptions {
+        batch,
+        examples: arguments.examples,
+        adam: AdamOptions { rate: arguments.lr, warmup, total, clip: arguments.clip },
+        alpha: arguments.alpha,
+        language: !arguments.no_mlm,
+        corrupted: 1.0 / 8.0,
+        layers: arguments.train_layers,
+        seed: arguments.seed,
+        programs,
+    };
+    Trainer::new(foundation, targets, options)
+}
+
+/// The language's own vocabulary, with the functions of the embedded library.
+fn vocabulary() -> Vocabulary {
+    let functions = STANDARD_LIBRARY.iter().flat_map(|(_, source)| library_functions(source));
+    let functions: Vec<String> = functions.collect();
+    Vocabulary::lexeme(&functions.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn library_functions(source: &str) -> Vec<String> {
+    use crate::syntax::ast::ItemKind;
+    let parsed = crate::syntax::parse(crate::span::FileId::default(), source);
+    let library = parsed.file.items.into_iter().filter_map(|item| match item.kind {
+        ItemKind::Function(function) if function.library => Some(function.name.node.to_string()),
+        ItemKind::Function(_) | ItemKind::Import(_) | ItemKind::Model(_) | ItemKind::Statement(_) => None,
+    });
+    library.collect()
+}
+
+fn bar(quiet: bool, total: u64) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(total);
+    if let Ok(style) = ProgressStyle::with_template("{elapsed:>5} {bar:30} {pos}/{len} steps, {eta} left  {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+struct Run<'a> {
+    arguments: &'a TrainArgs,
+    started: Instant,
+    /// Steps that were taken before.
+    first: u64,
+    bar: ProgressBar,
+    metrics: std::fs::File,
+    smooth: Option<(f64, f64)>,
+    tokens: usize,
+    held_out: Option<HeldOut>,
+}
+
+impl Run<'_> {
+    fn train(&mut self, trainer: &mut Trainer, checkpoint: &Path) -> Result<(), Failure> {
+        let fail = |error: FoundationError| failure(&error);
+        while trainer.steps() < trainer.options().adam.total {
+            let report = trainer.step().map_err(fail)?;
+            self.tokens += report.tokens;
+            self.record(&report)?;
+            if let (Some(minutes), TIMED) = (self.arguments.minutes, report.step) {
+                // Checks take their share.
+                let each = self.started.elapsed().as_secs_f64() / TIMED as f64;
+                let steps = (0.9 * minutes * 60.0 / each).max((2 * TIMED) as f64) as u64;
+                trainer.set_total(steps);
+                self.bar.set_length(steps);
+            }
+            let total = trainer.options().adam.total;
+            let every = (total / CHECKS).clamp(LEAST, 1_000);
+            let last = report.step == total;
+            if last || report.step.is_multiple_of(every) {
+                let held_out = trainer.held_out(self.arguments.heldout as usize, None).map_err(fail)?;
+                self.held_out = Some(held_out);
+                self.check(report.step, held_out)?;
+                if trainer.improves(held_out.head) {
+                    trainer.foundation().save(&self.arguments.output).map_err(fail)?;
+                }
+                trainer.save_checkpoint(checkpoint).map_err(fail)?;
+            }
+        }
+        self.bar.finish_and_clear();
+        if let Some(HeldOut { head, anchors, examples }) = self.held_out {
+            let seconds = self.started.elapsed().as_secs_f64();
+            let steps = trainer.steps() - self.first;
+            note(&format!(
+                "{steps} steps in {seconds:.0} s; on {examples} executions held out: {head:.3} nats (anchors alone {anchors:.3})"
+            ));
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, report: &StepReport) -> Result<(), Failure> {
+        let (head, language) = self.smooth.unwrap_or((report.head, report.language));
+        let head = SMOOTH * head + (1.0 - SMOOTH) * report.head;
+        let language = SMOOTH * language + (1.0 - SMOOTH) * report.language;
+        self.smooth = Some((head, language));
+        let seconds = self.started.elapsed().as_secs_f64();
+        let rate = self.tokens as f64 / seconds;
+        let held = self.held_out.map_or_else(String::new, |h| format!(", held out {:+.3}", h.head - h.anchors));
+        self.bar.set_position(report.step);
+        self.bar.set_message(format!("head {head:.3}, language {language:.3}{held}, {rate:.0} tokens/s"));
+        let line = json!({
+            "step": report.step, "head": report.head, "language": report.language, "norm": report.adam.norm,
+            "rate": report.adam.rate, "taken": report.adam.taken, "tokens": report.tokens,
+            "waited": report.waited, "seconds": seconds,
+        });
+        writeln!(self.metrics, "{line}")?;
+        Ok(())
+    }
+
+    fn check(&mut self, step: u64, held_out: HeldOut) -> Result<(), Failure> {
+        let HeldOut { head, anchors, examples } = held_out;
+        let line = json!({"step": step, "held_out": {"head": head, "anchors": anchors, "examples": examples}});
+        writeln!(self.metrics, "{line}")?;
+        Ok(self.metrics.flush()?)
+    }
+}

@@ -1,0 +1,262 @@
+//! Inference: a program encoded once, and draws decoded in step, each with its exact log density.
+
+use rand::RngExt as _;
+use rayon::prelude::*;
+
+use super::error::FoundationError;
+use super::feature::{COMPONENT_FEATURES, ELEMENT_FEATURES, Previous, component_features, element_features};
+use super::head::{Candidates, OUTPUTS};
+use super::prompt::{Prompt, names_in_order};
+use super::weights::Foundation;
+use crate::infer::anchors::{Anchors, Conditional, Decoded, Drawn, Mixture, Paused, Presence, Shares, Walk, pick};
+use crate::infer::{Query, Stream, StreamPurpose, stream};
+use crate::network::{Encoded, NetworkError};
+use crate::runtime::annotate;
+
+/// Draws that are decoded together.
+const GROUP: usize = 512;
+
+/// Draws of one task.
+const CHUNK: usize = 32;
+
+/// The share of draws that come from the anchors, with their heavy tails, as a defence.
+const DEFENCE: f64 = 0.05;
+
+/// A query that was read by the network.
+#[derive(Debug)]
+pub struct Prepared<'f> {
+    foundation: &'f Foundation,
+    prompt: Prompt,
+    encoded: Encoded,
+    /// Of each coordinate: the middle of its prior and its scale.
+    prior: Vec<(f64, f64)>,
+    /// Of each coordinate: its place among those of its variable.
+    parts: Vec<usize>,
+}
+
+/// A draw that is being decoded.
+struct Draft {
+    paused: Paused,
+    rng: Stream,
+    previous: Previous,
+    defence: bool,
+    log_network: f64,
+    log_anchors: f64,
+    /// What is asked next.
+    asked: Option<Asked>,
+}
+
+struct Asked {
+    candidates: Candidates,
+    element: [f32; ELEMENT_FEATURES],
+    /// What the anchors say, with heavy tails.
+    anchors: Defence,
+}
+
+enum Defence {
+    Real(Box<Mixture>),
+    Discrete(Vec<(i64, f64)>),
+}
+
+impl Foundation {
+    /// Reads a query.
+    ///
+    /// # Errors
+    /// Where the program has no straight-line form, or is too long.
+    pub fn prepare(&self, query: &Query<'_>) -> Result<Prepared<'_>, FoundationError> {
+        let target = query.target;
+        let annotated = annotate(target.runtime, target.model, target.conditions)?;
+        let prompt = Prompt::new(&annotated, &self.vocabulary, &names_in_order(), self.context())?;
+        let encoded = self.network.encode(&prompt.sequence)?;
+        let prior = query.prior.middle.iter().copied().zip(query.prior.scales.iter().copied()).collect();
+        let parts = query.compiled.coordinate_info().iter().map(|info| info.element).collect();
+        Ok(Prepared { foundation: self, prompt, encoded, prior, parts })
+    }
+}
+
+impl Prepared<'_> {
+    /// `n` draws; a function of the seed and the round.
+    ///
+    /// # Errors
+    /// [`FoundationError::NoLine`]: a variable that the text does not show.
+    pub fn draw(&self, anchors: &Anchors<'_>, n: usize, seed: u64, round: u64) -> Result<Vec<Drawn>, FoundationError> {
+        let rows = self.prompt.element_rows(anchors.elements())?;
+        let mut drawn = Vec::with_capacity(n);
+        while drawn.len() < n {
+            let first = drawn.len();
+            let size = GROUP.min(n - first);
+            drawn.extend(self.group(anchors, &rows, first..first + size, seed, round)?);
+        }
+        Ok(drawn)
+    }
+
+    fn group(
+        &self,
+        anchors: &Anchors<'_>,
+        rows: &[u32],
+        draws: std::ops::Range<usize>,
+        seed: u64,
+        round: u64,
+    ) -> Result<Vec<Drawn>, NetworkError> {
+        let fresh = Walk::new(anchors, Shares::NONE).pause_fresh();
+        // One draw in twenty, spread evenly.
+        let every = (1.0 / DEFENCE).round() as usize;
+        let mut drafts: Vec<Draft> = draws
+            .map(|i| Draft {
+                paused: fresh.clone(),
+                rng: stream(seed, StreamPurpose::Draws, (round << 32) + i as u64),
+                previous: Previous::default(),
+                defence: i % every == every - 1,
+                log_network: 0.0,
+                log_anchors: 0.0,
+                asked: None,
+            })
+            .collect();
+        let network = &self.foundation.network;
+        let mut decoding = network.decode(self.encoded.clone(), &self.prompt.sequence.memory, drafts.len())?;
+        let elements = anchors.elements();
+        for (index, row) in rows.iter().enumerate() {
+            self.each(anchors, &mut drafts, |this, walk, draft| this.ask(walk, draft, index, elements.len()));
+            let active: Vec<bool> = drafts.iter().map(|d| d.asked.is_some()).collect();
+            let mut features = vec![0.0; drafts.len() * ELEMENT_FEATURES];
+            let (mut owners, mut components) = (Vec::new(), Vec::new());
+            for (i, (draft, own)) in drafts.iter().zip(features.chunks_exact_mut(ELEMENT_FEATURES)).enumerate() {
+                let Some(asked) = &draft.asked else { continue };
+                own.copy_from_slice(&asked.element);
+                for component in &asked.candidates.components {
+                    owners.push(i as u32);
+                    components.extend(component_features(component, &asked.candidates));
+                }
+            }
+            debug_assert_eq!(components.len(), owners.len() * COMPONENT_FEATURES);
+            let decoded = decoding.step(*row, &features, Some(&active))?;
+            let outputs = decoding.head(&decoded, &owners, &components)?;
+            let mut rest = &outputs[..];
+            let own: Vec<&[f32]> = drafts
+                .iter()
+                .map(|draft| {
+                    let size = draft.asked.as_ref().map_or(0, |a| a.candidates.components.len() * OUTPUTS);
+                    let (own, left) = rest.split_at(size);
+                    rest = left;
+                    own
+                })
+                .collect();
+            let mut paired: Vec<(&mut Draft, &[f32])> = drafts.iter_mut().zip(own).collect();
+            paired.par_chunks_mut(CHUNK).for_each_init(
+                || Walk::new(anchors, Shares::NONE),
+                |walk, chunk| {
+                    for (draft, outputs) in chunk {
+                        walk.swap(&mut draft.paused);
+                        answer(walk, draft, outputs);
+                        walk.swap(&mut draft.paused);
+                    }
+                },
+            );
+        }
+        let mut drawn: Vec<Option<Drawn>> = drafts.iter().map(|_| None).collect();
+        let mut paired: Vec<(Draft, &mut Option<Drawn>)> = drafts.into_iter().zip(&mut drawn).collect();
+        paired.par_chunks_mut(CHUNK).for_each_init(
+            || Walk::new(anchors, Shares::NONE),
+            |walk, chunk| {
+                for (draft, drawn) in chunk {
+                    walk.swap(&mut draft.paused);
+                    let values = walk.values().to_vec();
+                    let target = walk.target(&values);
+                    let log_proposal = crate::dist::log_sum_exp(&[
+                        (1.0 - DEFENCE).ln() + draft.log_network,
+                        DEFENCE.ln() + draft.log_anchors,
+                    ]);
+                    **drawn = Some(Drawn { values, log_proposal, target });
+                    walk.swap(&mut draft.paused);
+                }
+            },
+        );
+        Ok(drawn.into_iter().flatten().collect())
+    }
+
+    fn each(
+        &self,
+        anchors: &Anchors<'_>,
+        drafts: &mut [Draft],
+        work: impl Fn(&Self, &mut Walk<'_>, &mut Draft) + Sync,
+    ) {
+        drafts.par_chunks_mut(CHUNK).for_each_init(
+            || Walk::new(anchors, Shares::NONE),
+            |walk, chunk| {
+                for draft in chunk {
+                    walk.swap(&mut draft.paused);
+                    work(self, walk, draft);
+                    walk.swap(&mut draft.paused);
+                }
+            },
+        );
+    }
+
+    /// What is asked of a draft next; nothing where its execution does not reach the element.
+    fn ask(&self, walk: &mut Walk<'_>, draft: &mut Draft, index: usize, elements: usize) {
+        draft.asked = None;
+        let here = match walk.next_presence() {
+            Presence::Absent => false,
+            Presence::Certain => true,
+            Presence::Possible(log_share) => {
+                let here = draft.rng.random::<f64>() < log_share.exp();
+                let log_chance = if here { log_share } else { (-log_share.exp()).ln_1p() };
+                draft.log_network += log_chance;
+                draft.log_anchors += log_chance;
+                here
+            }
+        };
+        let conditional = if here { walk.conditional() } else { None };
+        let kind = self.foundation.anchors;
+        let coordinate = walk.next_coordinate();
+        let (candidates, anchors) = match conditional {
+            None => {
+                walk.decode(Decoded::Absent);
+                return;
+            }
+            Some(Conditional::Real(mixture)) => {
+                let prior = coordinate.and_then(|c| self.prior.get(c)).copied().unwrap_or((0.0, 1.0));
+                let candidates = Candidates::real(&mixture, kind, prior);
+                (candidates, Defence::Real(Box::new(mixture.with_shares(Shares::default()))))
+            }
+            Some(Conditional::Discrete(table)) => {
+                let share = if table.len() > 1 { Shares::default().own } else { 0.0 };
+                let uniform = share / table.len() as f64;
+                let smoothed = table.iter().map(|(v, mass)| (*v, ((1.0 - share) * mass.exp() + uniform).ln()));
+                (Candidates::discrete(&table, kind), Defence::Discrete(smoothed.collect()))
+            }
+        };
+        let part = coordinate.and_then(|c| self.parts.get(c)).copied().unwrap_or(0);
+        let element = element_features(&draft.previous, &candidates, part, elements - index);
+        draft.asked = Some(Asked { candidates, element, anchors });
+    }
+}
+
+/// Draws the element that was asked for, from what the network says or, as a defence, from the anchors.
+fn answer(walk: &mut Walk<'_>, draft: &mut Draft, outputs: &[f32]) {
+    let Some(Asked { candidates, anchors, .. }) = draft.asked.take() else { return };
+    let adjusted = candidates.adjusted(outputs);
+    match anchors {
+        Defence::Real(mixture) => {
+            let z = if draft.defence { mixture.draw(&mut draft.rng) } else { adjusted.draw(&mut draft.rng) };
+            draft.log_network += adjusted.log_density(z);
+            draft.log_anchors += mixture.log_density(z);
+            draft.previous = Previous::real(z, &candidates);
+            walk.decode(Decoded::Real(z));
+        }
+        Defence::Discrete(table) => {
+            let value = if draft.defence {
+                let masses: Vec<f64> = table.iter().map(|(_, mass)| *mass).collect();
+                table[pick(&masses, &mut draft.rng)].0
+            } else {
+                adjusted.draw_value(&mut draft.rng)
+            };
+            draft.log_network += adjusted.log_mass(value);
+            draft.log_anchors += table.iter().find(|(v, _)| *v == value).map_or(f64::NEG_INFINITY, |(_, mass)| *mass);
+            let log_mass =
+                candidates.components.iter().find(|c| c.location == value as f64).map_or(-20.0, |c| c.log_weight);
+            draft.previous = Previous::int(value, log_mass);
+            walk.decode(Decoded::Int(value));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What can go wrong between a program and the network.
+
+use crate::density::CompileError;
+use crate::diagnostic::Diagnostic;
+use crate::infer::InferError;
+use crate::infer::anchors::NoAnchors;
+use crate::network::NetworkError;
+use crate::runtime::RuntimeError;
+use crate::trace::NotAnnotated;
+
+/// A query that the network cannot answer, or weights that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FoundationError {
+    /// The program cannot be simulated.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The program has no straight-line form.
+    #[error("the network reads straight-line programs: {0}")]
+    NotAnnotated(#[from] NotAnnotated),
+    /// Its density cannot be compiled.
+    #[error("it has no density over coordinates: {0}")]
+    NotCompiled(#[from] CompileError),
+    /// Nothing tells where the posterior is.
+    #[error("there are no anchors: {0}")]
+    NoAnchors(#[from] NoAnchors),
+    /// The prior cannot be executed.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+    /// The annotated program is longer than the network's context.
+    #[error("the annotated program has {tokens} tokens, the network reads at most {limit}")]
+    TooLong {
+        /// Its length.
+        tokens: usize,
+        /// The context.
+        limit: usize,
+    },
+    /// The program uses more names than there are tokens.
+    #[error("the program has more than {limit} names")]
+    TooManyNames {
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A masked variable has no line in the annotated program.
+    #[error("`{name}` has no line of its own in the annotated program")]
+    NoLine {
+        /// The variable.
+        name: String,
+    },
+    /// Weights that are not for this.
+    #[error("the weights do not fit: {reason}")]
+    Weights {
+        /// Why.
+        reason: String,
+    },
+    /// Nothing is masked that depends on what is known.
+    #[error("nothing is to be inferred: what is masked does not depend on what is known")]
+    NothingMasked,
+    /// The network or its file.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// None of the executions that were tried makes an example.
+    #[error("`{program}` gives no examples: {reason}")]
+    NoExamples {
+        /// The program.
+        program: String,
+        /// Why the last one did not.
+        reason: String,
+    },
+}
+
+impl From<&FoundationError> for Diagnostic {
+    fn from(error: &FoundationError) -> Self {
+        let message = error.to_string();
+        match error {
+            FoundationError::Runtime(inner) => Self::from(inner),
+            FoundationError::NotAnnotated(inner) => Self::from(inner),
+            FoundationError::Infer(inner) => Self::from(inner),
+            FoundationError::NotCompiled(_) | FoundationError::NoAnchors(_) | FoundationError::NoLine { .. } => {
+                Self::error("E0730", message).help("`--method auto` picks an engine that can")
+            }
+            FoundationError::TooLong { .. } | FoundationError::TooManyNames { .. } => {
+                Self::error("E0731", message).help("`--method auto` goes on without the network")
+            }
+            FoundationError::NothingMasked => Self::error("E0732", message),
+            FoundationError::Weights { .. } | FoundationError::Network(_) => Self::error("E0733", message),
+            FoundationError::NoExamples { .. } => Self::error("E0734", message),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Training examples: an execution, masked, as tokens, anchors, and the values that the head must find likely.
+
+use std::sync::Arc;
+
+use rand::RngExt as _;
+use rustc_hash::FxHashMap;
+
+use super::error::FoundationError;
+use super::feature::{Previous, component_features, element_features};
+use super::head::{AnchorKind, Candidates};
+use super::lexeme::Vocabulary;
+use super::prompt::{Prompt, shuffled_names};
+use crate::infer::anchors::{Anchors, Conditional, Decoded, Presence, Shares, Walk};
+use crate::infer::{Query, Stream, Target, TargetRef};
+use crate::network::Sequence;
+use crate::runtime::{Addresses, Conditions, Handler, Law, Machine, Purpose, RuntimeError, Site, Stop, annotate};
+use crate::span::Span;
+use crate::trace::{Mask, Tracer};
+use crate::value::Value;
+
+/// The share of tokens that are hidden in examples for the language head alone.
+const CORRUPTED: f64 = 0.15;
+
+/// What examples are made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExampleOptions {
+    /// Which anchors the head has.
+    pub anchors: AnchorKind,
+    /// What is hidden; `None`: half the time what is sampled, half the time a random subset.
+    pub mask: Option<Mask>,
+    /// The share of examples with hidden tokens, for the language head alone.
+    pub corrupted: f64,
+}
+
+/// An example.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// What the network is given.
+    pub sequence: Sequence,
+    /// For each element of the decoder, what it may be and what it is.
+    pub targets: Vec<(Candidates, f64)>,
+    /// ln of the Jacobian determinant from coordinates to the variables' own units: log densities of coordinates minus it are
+    /// log densities of values.
+    pub log_jacobian: f64,
+    /// The log density of barren variables, which are drawn from their own distributions.
+    pub log_barren: f64,
+}
+
+/// The truth of an execution, by variable.
+#[derive(Debug, Default)]
+struct Truth {
+    values: FxHashMap<(Arc<str>, Vec<i64>), Value>,
+    coordinates: FxHashMap<(Arc<str>, Vec<i64>), Vec<f64>>,
+    log_jacobians: FxHashMap<(Arc<str>, Vec<i64>), f64>,
+    log_densities: FxHashMap<(Arc<str>, Vec<i64>), f64>,
+}
+
+impl Handler for Truth {
+    fn choose(&mut self, site: &Site<'_>, addresses: &Addresses) -> Result<Value, Stop> {
+        let Some((variable, indices)) = addresses.parts(site.address) else { return Err(Stop::Reject) };
+        let key = (addresses.name(variable).clone(), indices.to_vec());
+        let Some(value) = self.values.get(&key).cloned() else { return Err(Stop::Reject) };
+        if let Law::Family(distribution) = site.law {
+            let support = distribution.support();
+            let z = support.unconstrain(&value.to_f64s());
+            let (_, log_jacobian) = support.constrain(&z);
+            self.log_densities.insert(key.clone(), site.law.log_density(&value).unwrap_or(0.0));
+            self.log_jacobians.insert(key.clone(), log_jacobian);
+            self.coordinates.insert(key, z);
+        }
+        Ok(value)
+    }
+
+    fn observe(&mut self, _: &Site<'_>, _: &Value, _: bool, _: &Addresses) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn factor(&mut self, _: f64, _: Span) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+impl Example {
+    /// An example of a lesson; a function of the random numbers alone.
+    ///
+    /// # Errors
+    /// Where the program cannot be simulated, or the query that the mask leaves has no anchors or no text.
+    pub fn draw(
+        lesson: &Target,
+        vocabulary: &Vocabulary,
+        context: usize,
+        options: &ExampleOptions,
+        rng: &mut Stream,
+    ) -> Result<Self, FoundationError> {
+        let mut tracer = Tracer::new(&lesson.runtime, lesson.model, &lesson.conditions, None);
+        let trace = tracer.execution(rng)?;
+        let mask = options.mask.unwrap_or(if rng.random::<f64>() < 0.5 { Mask::Role } else { Mask::Random });
+        let conditions = mask.conditions(&trace, &lesson.conditions, rng);
+        let truth = trace.choices.iter().map(|c| ((c.variable.clone(), c.indices.clone()), c.value.clone()));
+        let truth = Truth { values: truth.collect(), ..Truth::default() };
+        let computed = trace.computed.iter().cloned();
+        let written = trace.choices.iter().map(|c| (c.name.clone(), c.value.clone())).chain(computed).collect();
+        let names = shuffled_names(rng);
+        let corrupted = rng.random::<f64>() < options.corrupted;
+        if corrupted {
+            let annotated = annotate(&lesson.runtime, lesson.model, &conditions)?;
+            let mut prompt = Prompt::new(&annotated, vocabulary, &names, context)?;
+            prompt.ask(vocabulary, &written);
+            prompt.corrupt(vocabulary, CORRUPTED, rng);
+            let sequence = Sequence { memory: Vec::new(), ..prompt.sequence };
+            return Ok(Self { sequence, targets: Vec::new(), log_jacobian: 0.0, log_barren: 0.0 });
+        }
+        Self::of(lesson, &conditions, truth, &written, vocabulary, (&names, context), options.anchors, rng.random())
+    }
+
+    /// The example of a query whose answer is known: `values` of all that is masked.
+    ///
+    /// # Errors
+    /// As [`Example::draw`].
+    pub fn of_query(
+        lesson: &Target,
+        values: impl IntoIterator<Item = ((Arc<str>, Vec<i64>), Value)>,
+        vocabulary: &Vocabulary,
+        context: usize,
+        anchors: AnchorKind,
+        seed: u64,
+    ) -> Result<Self, FoundationError> {
+        let truth = Truth { values: values.into_iter().collect(), ..Truth::default() };
+        let names = super::prompt::names_in_order();
+        let written = FxHashMap::default();
+        Self::of(lesson, &lesson.conditions, truth, &written, vocabulary, (&names, context), anchors, seed)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn of(
+        lesson: &Target,
+        conditions: &Conditions,
+        mut truth: Truth,
+        written: &FxHashMap<String, Value>,
+        vocabulary: &Vocabulary,
+        (names, context): (&[u32], usize),
+        kind: AnchorKind,
+        seed: u64,
+    ) -> Result<Self, FoundationError> {
+        let target = TargetRef { runtime: &lesson.runtime, model: lesson.model, conditions };
+        let annotated = annotate(&lesson.runtime, lesson.model, conditions)?;
+        let mut prompt = Prompt::new(&annotated, vocabulary, names, context)?;
+        prompt.ask(vocabulary, written);
+        // The true execution, with its distributions.
+        let mut machine = Machine::new(&lesson.runtime, lesson.model, conditions, Purpose::Infer);
+        machine.run(&mut truth).map_err(|error: RuntimeError| FoundationError::from(error))?;
+        let query = Query::for_anchors::<FoundationError>(target, seed)?;
+        let mut example =
+            Self { sequence: prompt.sequence.clone(), targets: Vec::new(), log_jacobian: 0.0, log_barren: 0.0 };
+        if query.compiled.dimension() == 0 && query.compiled.paths() <= 1 {
+            example.log_barren = truth.log_densities.values().sum();
+            return Ok(example);
+        }
+        let anchors = Anchors::new(&query.compiled, &query.prior)?;
+        let rows = prompt.element_rows(anchors.elements())?;
+        let infos = query.compiled.coordinate_info();
+        let mut decoded: rustc_hash::FxHashSet<(Arc<str>, Vec<i64>)> = rustc_hash::FxHashSet::default();
+        let mut walk = Walk::new(&anchors, Shares::NONE);
+        walk.begin();
+        let mut previous = Previous::default();
+        let elements = anchors.elements();
+        for (i, element) in elements.iter().enumerate() {
+            let name = query.compiled.addresses().name(element.key.0).clone();
+            let key = (name, element.key.1.to_vec());
+            let here = truth.coordinates.contains_key(&key) && walk.next_presence() != Presence::Absent;
+            if !here {
+                walk.decode(Decoded::Absent);
+                continue;
+            }
+            let info = element.coordinate.and_then(|c| infos.get(c));
+            let part = info.map_or(0, |info| info.element);
+            let (value, x) = match (element.coordinate, truth.values.get(&key).and_then(Value::as_int)) {
+                (None, Some(value)) => (Decoded::Int(value), value as f64),
+                _ => {
+                    let z = truth.coordinates.get(&key).and_then(|z| z.get(part)).copied().unwrap_or(f64::NAN);
+                    (Decoded::Real(z), z)
+                }
+            };
+            let candidates = match walk.conditional() {
+                Some(Conditional::Real(mixture)) => {
+                    let at = element.coordinate.unwrap_or(0);
+                    let prior = (query.prior.middle[at], query.prior.scales[at]);
+                    Candidates::real(&mixture, kind, prior)
+                }
+                Some(Conditional::Discrete(table)) => Candidates::discrete(&table, kind),
+                None => break,
+            };
+            let sequence = &mut example.sequence;
+            let index = sequence.element_rows.len() as u32;
+            sequence.element_rows.push(rows[i]);
+            let left = elements.len() - i;
+            sequence.element_features.extend(element_features(&previous, &candidates, part, left));
+            for component in &candidates.components {
+                sequence.component_elements.push(index);
+                sequence.component_features.extend(component_features(component, &candidates));
+            }
+            previous = match value {
+                Decoded::Int(value) => {
+                    let log_mass =
+                        candidates.components.iter().find(|c| c.location == x).map_or(-20.0, |c| c.log_weight);
+                    Previous::int(value, log_mass)
+                }
+                Decoded::Real(z) => Previous::real(z, &candidates),
+                Decoded::Absent => previous,
+            };
+            walk.decode(value);
+            decoded.insert(key);
+            example.targets.push((candidates, x));
+        }
+        for (key, log_density) in &truth.log_densities {
+            if decoded.contains(key) {
+                example.log_jacobian += truth.log_jacobians.get(key).copied().unwrap_or(0.0);
+            } else {
+                example.log_barren += log_density;
+            }
+        }
+        Ok(example)
+    }
+}

@@ -1,0 +1,27 @@
+//! The foundation posterior: a network that reads annotated programs and fills in what is masked.
+//!
+//! [`Example`] turns an execution into tokens, anchors and targets; [`Trainer`] learns from endless examples;
+//! [`Foundation`] answers queries: it encodes a program once, decodes thousands of draws and gives each its exact log density.
+//! This is the only module that knows both programs and the network.
+
+mod decode;
+mod error;
+mod example;
+mod feature;
+mod head;
+mod lexeme;
+mod prompt;
+mod training;
+mod weights;
+
+pub use decode::Prepared;
+pub use error::FoundationError;
+pub use example::{Example, ExampleOptions};
+pub use feature::{
+    COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previous, component_features, element_features,
+};
+pub use head::{Adjusted, AnchorKind, Candidate, Candidates, OUTPUTS, PARTS};
+pub use lexeme::{Encoded, MOST_NAMES, Vocabulary};
+pub use prompt::Prompt;
+pub use training::{HeldOut, StepReport, TrainOptions, Trainer, pack};
+pub use weights::Foundation;

@@ -1,0 +1,366 @@
+//! Training: endless examples, one step of Adam each batch, and checkpoints from which it goes on bit for bit.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::error::FoundationError;
+use super::example::{Example, ExampleOptions};
+use super::head::{AnchorKind, OUTPUTS};
+use super::lexeme::Vocabulary;
+use super::weights::Foundation;
+use crate::infer::{Stream, Target};
+use crate::network::{Adam, AdamOptions, AdamStep, Batch, Seeds, load_checkpoint, save_checkpoint};
+use crate::runtime::random_stream;
+use crate::trace::Mask;
+
+/// Executions that are tried where one makes no example.
+const TRIES: u64 = 16;
+
+/// Batches that wait for the next step.
+const AHEAD: usize = 2;
+
+/// The key of the trainer's state in a checkpoint.
+const KEY: &str = "training";
+
+/// Random streams of held-out examples: apart from those of training.
+const HELD_OUT: u64 = 0x6865_6c64_206f_7574;
+
+/// Examples of a pass without gradients.
+const PASS: usize = 32;
+
+/// How to train.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainOptions {
+    /// Examples a step.
+    pub batch: usize,
+    /// How many executions there are to learn from, again and again; `None`: endless fresh ones.
+    pub examples: Option<u64>,
+    /// Rate, warm-up, number of steps, clipping.
+    pub adam: AdamOptions,
+    /// Factor α of the head's loss.
+    pub alpha: f64,
+    /// Whether the language head learns too.
+    pub language: bool,
+    /// The share of examples for the language head alone.
+    pub corrupted: f64,
+    /// Layers that train, from the top; `None`: all.
+    pub layers: Option<usize>,
+    /// Seed of everything.
+    pub seed: u64,
+    /// A few words on the programs: a checkpoint goes on only with the same.
+    pub programs: Vec<String>,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport {
+    /// The step, from 1.
+    pub step: u64,
+    /// Mean loss of the head, in nats an example.
+    pub head: f64,
+    /// Mean loss of the language head, in nats a token.
+    pub language: f64,
+    /// Norm of the gradient, rate, and whether the step was taken.
+    pub adam: AdamStep,
+    /// Tokens of the batch.
+    pub tokens: usize,
+    /// Seconds for which the step waited for its batch.
+    pub waited: f64,
+}
+
+/// The quality on executions that are not trained on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HeldOut {
+    /// Mean loss of the head, in nats an example.
+    pub head: f64,
+    /// The same before training: what the anchors alone give.
+    pub anchors: f64,
+    /// Examples.
+    pub examples: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct State {
+    options: TrainOptions,
+    best: Option<f64>,
+}
+
+/// Trains a network.
+#[derive(Debug)]
+pub struct Trainer {
+    foundation: Foundation,
+    adam: Adam,
+    options: TrainOptions,
+    lessons: Vec<Target>,
+    /// The best held-out loss so far.
+    best: Option<f64>,
+    worker: Option<Worker>,
+}
+
+/// Makes batches in the background.
+#[derive(Debug)]
+struct Worker {
+    batches: Receiver<Result<Vec<Example>, FoundationError>>,
+    /// Ends when the receiver is gone.
+    _thread: JoinHandle<()>,
+}
+
+/// What examples are drawn from.
+#[derive(Clone, Debug)]
+struct Source {
+    lessons: Vec<Target>,
+    vocabulary: Vocabulary,
+    context: usize,
+    seed: u64,
+    limit: Option<u64>,
+    options: ExampleOptions,
+}
+
+impl Source {
+    /// Example number `index` of all.
+    fn example(&self, index: u64) -> Result<Example, FoundationError> {
+        let index = self.limit.map_or(index, |limit| index % limit.max(1));
+        let lesson = &self.lessons[(index % self.lessons.len() as u64) as usize];
+        let mut last = None;
+        for attempt in 0..TRIES {
+            let mut rng: Stream = random_stream(self.seed.wrapping_add(attempt << 40), index);
+            match Example::draw(lesson, &self.vocabulary, self.context, &self.options, &mut rng) {
+                Ok(example) => return Ok(example),
+                Err(error @ FoundationError::Runtime(_)) => return Err(error),
+                Err(error) => last = Some(error),
+            }
+        }
+        let program = lesson.runtime.program.model(lesson.model).name.to_string();
+        let reason = last.map_or_else(String::new, |error| error.to_string());
+        Err(FoundationError::NoExamples { program, reason })
+    }
+
+    fn batch(&self, step: u64, size: usize) -> Result<Vec<Example>, FoundationError> {
+        (0..size as u64).into_par_iter().map(|i| self.example(step * size as u64 + i)).collect()
+    }
+}
+
+impl Trainer {
+    /// Begins to train `foundation` on `lessons`.
+    ///
+    /// # Errors
+    /// [`FoundationError::Weights`] without a program.
+    pub fn new(
+        mut foundation: Foundation,
+        lessons: Vec<Target>,
+        options: TrainOptions,
+    ) -> Result<Self, FoundationError> {
+        if lessons.is_empty() || options.batch == 0 {
+            return Err(FoundationError::Weights { reason: "there is nothing to train on".into() });
+        }
+        foundation.network.train_layers(options.layers);
+        let adam = Adam::new(&foundation.network, options.adam.clone());
+        Ok(Self { foundation, adam, options, lessons, best: None, worker: None })
+    }
+
+    /// Goes on from a checkpoint; with the same lessons, as if it had never stopped.
+    ///
+    /// # Errors
+    /// Where the file is damaged, has no state of training, or is of other programs.
+    pub fn resume(path: &Path, lessons: Vec<Target>, programs: &[String]) -> Result<Self, FoundationError> {
+        let wrong = |reason: String| FoundationError::Weights { reason };
+        let (mut foundation, (adam, texts)) = Foundation::of_checkpoint(load_checkpoint(path)?)?;
+        let state =
+            texts.get(KEY).ok_or_else(|| wrong("the file holds finished weights, not a state of training".into()))?;
+        let State { options, best } = serde_json::from_str(state).map_err(|e| wrong(e.to_string()))?;
+        let adam = adam.ok_or_else(|| wrong("the file has no state of the optimiser".into()))?;
+        if options.programs != programs {
+            return Err(wrong(format!("they were trained on {}", options.programs.join(", "))));
+        }
+        foundation.network.train_layers(options.layers);
+        Ok(Self { foundation, adam, options, lessons, best, worker: None })
+    }
+
+    /// The weights.
+    pub fn foundation(&self) -> &Foundation {
+        &self.foundation
+    }
+
+    /// How it trains.
+    pub fn options(&self) -> &TrainOptions {
+        &self.options
+    }
+
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.adam.steps()
+    }
+
+    /// Fixes the number of steps.
+    pub fn set_total(&mut self, total: u64) {
+        self.options.adam.total = total;
+        self.options.adam.warmup = self.options.adam.warmup.min(total / 2);
+        self.adam.set_options(self.options.adam.clone());
+    }
+
+    /// Whether this held-out loss is the best so far; it is remembered.
+    pub fn improves(&mut self, loss: f64) -> bool {
+        let better = self.best.is_none_or(|best| loss < best);
+        if better {
+            self.best = Some(loss);
+        }
+        better
+    }
+
+    fn source(&self) -> Source {
+        Source {
+            lessons: self.lessons.clone(),
+            vocabulary: self.foundation.vocabulary.clone(),
+            context: self.foundation.context(),
+            seed: self.options.seed,
+            limit: self.options.examples,
+            options: ExampleOptions {
+                anchors: self.foundation.anchors,
+                mask: None,
+                corrupted: if self.options.language { self.options.corrupted } else { 0.0 },
+            },
+        }
+    }
+
+    /// One step. Batches are made in the background, each a function of the seed and the step.
+    ///
+    /// # Errors
+    /// Where a program gives no examples.
+    pub fn step(&mut self) -> Result<StepReport, FoundationError> {
+        let step = self.adam.steps();
+        let worker = match self.worker.take() {
+            Some(worker) => worker,
+            None => {
+                let (source, size) = (self.source(), self.options.batch);
+                let (sender, batches) = sync_channel(AHEAD);
+                let work = move || {
+                    for step in step.. {
+                        if sender.send(source.batch(step, size)).is_err() {
+                            break;
+                        }
+                    }
+                };
+                Worker { batches, _thread: std::thread::spawn(work) }
+            }
+        };
+        let started = std::time::Instant::now();
+        let gone = || FoundationError::Weights { reason: "the thread that makes batches is gone".into() };
+        let examples = worker.batches.recv().map_err(|_| gone())??;
+        let waited = started.elapsed().as_secs_f64();
+        self.worker = Some(worker);
+        let batch = pack(&examples, self.options.language);
+        let pass = self.foundation.network.forward(&batch)?;
+        let outputs = pass.head().unwrap_or_default();
+        let (losses, mut gradient) = losses(&examples, &outputs, true);
+        let with_head = examples.iter().filter(|e| !e.targets.is_empty()).count().max(1) as f64;
+        let head = losses.iter().sum::<f64>() / with_head;
+        gradient.iter_mut().for_each(|g| *g *= (self.options.alpha / with_head) as f32);
+        let language = pass.language_loss();
+        let seeds = Seeds {
+            language: language.map(|_| 1.0),
+            head: (!gradient.is_empty()).then_some(gradient),
+            ..Seeds::default()
+        };
+        let gradients = pass.backward(seeds)?;
+        let adam = self.adam.step(&mut self.foundation.network, &gradients)?;
+        let language = language.map_or(0.0, f64::from);
+        Ok(StepReport { step: step + 1, head, language, adam, tokens: batch.tokens.len(), waited })
+    }
+
+    /// The loss on executions that are not trained on: a function of the seed alone.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`].
+    pub fn held_out(&self, examples: usize, mask: Option<Mask>) -> Result<HeldOut, FoundationError> {
+        let options = ExampleOptions { anchors: self.foundation.anchors, mask, corrupted: 0.0 };
+        let source = Source { seed: self.options.seed ^ HELD_OUT, limit: None, options, ..self.source() };
+        let (mut head, mut anchors) = (0.0, 0.0);
+        let mut first = 0;
+        while first < examples {
+            let size = PASS.min(examples - first);
+            let drawn: Result<Vec<Example>, FoundationError> =
+                (first..first + size).into_par_iter().map(|i| source.example(i as u64)).collect();
+            let drawn = drawn?;
+            let pass = self.foundation.network.evaluate(&pack(&drawn, false))?;
+            let outputs = pass.head().unwrap_or_default();
+            head += losses(&drawn, &outputs, false).0.iter().sum::<f64>();
+            anchors += losses(&drawn, &vec![0.0; outputs.len()], false).0.iter().sum::<f64>();
+            first += size;
+        }
+        let n = examples.max(1) as f64;
+        Ok(HeldOut { head: head / n, anchors: anchors / n, examples })
+    }
+
+    /// Writes all that is needed to go on.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn save_checkpoint(&self, path: &Path) -> Result<(), FoundationError> {
+        let mut texts: BTreeMap<String, String> = self.foundation.texts();
+        let state = State { options: self.options.clone(), best: self.best };
+        let text = serde_json::to_string(&state)
+            .map_err(|e| FoundationError::Weights { reason: format!("the state cannot be written: {e}") })?;
+        texts.insert(KEY.to_owned(), text);
+        Ok(save_checkpoint(path, &self.foundation.network, Some(&self.adam), &texts)?)
+    }
+}
+
+/// Examples as one batch.
+pub fn pack(examples: &[Example], language: bool) -> Batch {
+    let mut batch = Batch::default();
+    for example in examples {
+        if language {
+            batch.push(&example.sequence);
+        } else {
+            let mut sequence = example.sequence.clone();
+            sequence.language_rows.clear();
+            sequence.language_targets.clear();
+            batch.push(&sequence);
+        }
+    }
+    batch
+}
+
+/// The head's loss of each example, in nats of its coordinates, and (where asked for) the gradient of their sum with respect
+/// to `outputs`.
+pub(super) fn losses(examples: &[Example], outputs: &[f32], gradient: bool) -> (Vec<f64>, Vec<f32>) {
+    let mut all = vec![0.0; if gradient { outputs.len() } else { 0 }];
+    let mut at = 0;
+    let mut losses = Vec::with_capacity(examples.len());
+    for example in examples {
+        let mut loss = 0.0;
+        for (candidates, target) in &example.targets {
+            let size = candidates.components.len() * OUTPUTS;
+            let outputs = &outputs[at..at + size];
+            let adjusted = candidates.adjusted(outputs);
+            let log_density = if gradient {
+                adjusted.gradient(*target, outputs, -1.0, &mut all[at..at + size])
+            } else if candidates.discrete {
+                adjusted.log_mass(*target as i64)
+            } else {
+                adjusted.log_density(*target)
+            };
+            // A coordinate at the end of the numbers says nothing.
+            if log_density.is_finite() {
+                loss -= log_density;
+            }
+            at += size;
+        }
+        losses.push(loss);
+    }
+    (losses, all)
+}
+
+impl AnchorKind {
+    /// All, by name, with a line of help.
+    pub const ALL: [(&'static str, Self, &'static str); 3] = [
+        ("laplace", Self::Laplace, "modes of the posterior, and each variable's own distribution"),
+        ("prior", Self::Prior, "each variable's own distribution"),
+        ("none", Self::None, "none: the network alone"),
+    ];
+}
