@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,7 +15,8 @@ use super::{InferArgs, json, report};
 use crate::api::{Data, Model, VariableInfo};
 use crate::check::core::VariableKind;
 use crate::diagnostic::Diagnostic;
-use crate::infer::{InferOptions, Method, Progress, Silent};
+use crate::foundation::Foundation;
+use crate::infer::{InferOptions, Method, Progress, Silent, Weights};
 use crate::runtime::Supplied;
 use crate::syntax::ast::Role;
 
@@ -28,6 +30,7 @@ pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
         chains: count(arguments.chains),
         seed: arguments.seed,
         budget: arguments.budget,
+        weights: weights(arguments.weights.as_deref())?,
     };
     let model = arguments.program.model()?;
     let data = arguments.data.read()?;
@@ -53,6 +56,18 @@ pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
         write_text(None, &text)?;
     }
     Ok(if inferred.certified { Status::Fine } else { Status::NotCertified })
+}
+
+/// The weights that a path names; `none` for none.
+pub(super) fn weights(path: Option<&Path>) -> Result<Weights, Failure> {
+    match path {
+        None => Ok(Weights::Bundled),
+        Some(path) if path == Path::new("none") => Ok(Weights::None),
+        Some(path) => match Foundation::load(path) {
+            Ok(foundation) => Ok(Weights::Of(Arc::new(foundation))),
+            Err(error) => Err(plain("E0733", format!("cannot use `{}` as weights: {error}", path.display()))),
+        },
+    }
 }
 
 /// Does some work that tells its progress, with bars where somebody is looking.

@@ -301,6 +301,9 @@ struct InferArgs {
     /// Start nothing more after so long
     #[arg(long, value_name = "SECONDS")]
     budget: Option<f64>,
+    /// Weights of a network, in place of those built in; `none` for none
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,

@@ -9,7 +9,7 @@ use super::head::{Candidates, OUTPUTS};
 use super::prompt::{Prompt, names_in_order};
 use super::weights::Foundation;
 use crate::infer::anchors::{Anchors, Conditional, Decoded, Drawn, Mixture, Paused, Presence, Shares, Walk, pick};
-use crate::infer::{Query, Stream, StreamPurpose, stream};
+use crate::infer::{Amortized, Drawer, Query, Stream, StreamPurpose, stream};
 use crate::network::{Encoded, NetworkError};
 use crate::runtime::annotate;
 
@@ -258,5 +258,20 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, outputs: &[f32]) {
             draft.previous = Previous::int(value, log_mass);
             walk.decode(Decoded::Int(value));
         }
+    }
+}
+
+impl Amortized for Foundation {
+    fn prepare<'q>(&'q self, query: &Query<'_>) -> Result<Box<dyn Drawer + 'q>, String> {
+        match Self::prepare(self, query) {
+            Ok(prepared) => Ok(Box::new(prepared)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Drawer for Prepared<'_> {
+    fn draw(&self, anchors: &Anchors<'_>, n: usize, seed: u64, round: u64) -> Result<Vec<Drawn>, String> {
+        Prepared::draw(self, anchors, n, seed, round).map_err(|error| error.to_string())
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::error::InferError;
+use super::foundation::{self, Weights};
 use super::nuts::DrawStatistics;
 use super::record::Record;
 use super::target::TargetRef;
@@ -25,6 +26,7 @@ pub struct Engine {
 /// All engines, in the order in which they are listed.
 pub const ENGINES: &[Engine] = &[
     prior::ENGINE,
+    foundation::ENGINE,
     importance::ENGINE,
     laplace::ENGINE,
     gradient::NUTS,
@@ -102,11 +104,21 @@ pub struct InferOptions {
     pub seed: u64,
     /// Seconds after which the ladder starts nothing more.
     pub budget: Option<f64>,
+    /// What the foundation rung draws from.
+    pub weights: Weights,
 }
 
 impl Default for InferOptions {
     fn default() -> Self {
-        Self { method: Method::Auto, draws: None, warmup: None, chains: None, seed: 1, budget: None }
+        Self {
+            method: Method::Auto,
+            draws: None,
+            warmup: None,
+            chains: None,
+            seed: 1,
+            budget: None,
+            weights: Weights::default(),
+        }
     }
 }
 

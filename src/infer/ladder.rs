@@ -10,7 +10,7 @@ use super::proposal::{OwnDistribution, Proposal};
 use super::query::Query;
 use super::summary::summarise;
 use super::target::{Target, TargetRef};
-use super::{enumerate, givens, gradient, importance, laplace, mh, smc};
+use super::{enumerate, foundation, givens, gradient, importance, laplace, mh, smc};
 use crate::diagnostic::Diagnostic;
 
 /// Executions that the ladder enumerates.
@@ -19,6 +19,9 @@ const ENUMERATE: u64 = 100_000;
 /// Importance draws: at first, and at most.
 const FIRST: usize = 4_000;
 const MOST: usize = 128_000;
+
+/// Draws of the network at first.
+const AMORTIZED: usize = 1_000;
 
 /// Importance draws that come first, effective draws of them that are too few, and seconds that more may take all the same.
 const PILOT: usize = 256;
@@ -166,6 +169,15 @@ fn climb(
 
     let start = Instant::now();
     let mut best: Option<(&'static str, Sampled)> = None;
+    if let Some(sampled) = climb_foundation(target, options, progress, &left, rungs)? {
+        rungs.push(rung(foundation::ENGINE.name, &sampled, start));
+        best = Some((foundation::ENGINE.name, sampled));
+    }
+    if let Some(done) = best.take_if(|(_, sampled)| sampled.held || left() <= 0.0) {
+        return Ok(done);
+    }
+
+    let start = Instant::now();
     match climb_laplace(target, options, progress, &left) {
         Ok(sampled) => {
             rungs.push(rung(laplace::ENGINE.name, &sampled, start));
@@ -268,6 +280,29 @@ fn climb(
     }
 }
 
+/// Draws from the network, more where more would do; nothing without weights, or (said in `rungs`) where it cannot answer.
+fn climb_foundation(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+    left: &dyn Fn() -> f64,
+    rungs: &mut Vec<Rung>,
+) -> Result<Option<Sampled>, InferError> {
+    let Some(amortized) = options.weights.amortized() else { return Ok(None) };
+    let start = Instant::now();
+    // What cannot be compiled is for none of the first rungs, which is no news.
+    let Ok(mut query) = Query::by_pieces(*target, foundation::ENGINE.name, options.seed) else { return Ok(None) };
+    let first = options.draws.unwrap_or(AMORTIZED);
+    match more_draws(first, left, |draws| foundation::sample(&mut query, amortized, draws, progress)) {
+        Ok(sampled) => Ok(Some(sampled)),
+        Err(error @ (InferError::Refused { .. } | InferError::NoDrawSurvived { .. })) => {
+            rungs.push(failed(foundation::ENGINE.name, &error, start));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Draws from the anchors, more where more would do.
 fn climb_laplace(
     target: &TargetRef<'_>,
@@ -276,7 +311,7 @@ fn climb_laplace(
     left: &dyn Fn() -> f64,
 ) -> Result<Sampled, InferError> {
     let mut query = Query::by_pieces(*target, laplace::ENGINE.name, options.seed)?;
-    more_draws(options, left, |draws| laplace::sample(&mut query, draws, progress))
+    more_draws(first(options), left, |draws| laplace::sample(&mut query, draws, progress))
 }
 
 /// Draws from the prior, more where more would do; a few alone where an execution takes long and those few say enough.
@@ -293,16 +328,22 @@ fn climb_importance(
     if ess < HOPELESS && all > CHEAP || all > left() {
         return Ok(few);
     }
-    more_draws(options, left, |draws| importance::sample(target, &OwnDistribution, draws, options.seed, progress))
+    more_draws(first(options), left, |draws| {
+        importance::sample(target, &OwnDistribution, draws, options.seed, progress)
+    })
+}
+
+fn first(options: &InferOptions) -> usize {
+    options.draws.unwrap_or(FIRST).max(FIRST)
 }
 
 /// Weighted draws, of which more are taken as long as so many would do, at the rate of effective draws seen, as may be taken.
 fn more_draws(
-    options: &InferOptions,
+    first: usize,
     left: &dyn Fn() -> f64,
     mut sample: impl FnMut(usize) -> Result<Sampled, InferError>,
 ) -> Result<Sampled, InferError> {
-    let mut draws = options.draws.unwrap_or(FIRST).max(FIRST);
+    let mut draws = first;
     loop {
         let before = Instant::now();
         let sampled = sample(draws)?;

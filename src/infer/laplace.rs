@@ -84,7 +84,7 @@ pub(super) fn sample(query: &mut Query<'_>, n: usize, progress: &mut dyn Progres
 }
 
 /// Each draw of positive density: its path and point.
-fn points(anchors: &Anchors<'_>, drawn: &[Drawn]) -> Vec<(usize, Vec<f64>)> {
+pub(super) fn points(anchors: &Anchors<'_>, drawn: &[Drawn]) -> Vec<(usize, Vec<f64>)> {
     drawn.iter().filter_map(|d| d.target.map(|(_, path)| (path, d.point(anchors.elements())))).collect()
 }
 
@@ -108,7 +108,7 @@ fn is_hopeless(log_weights: &[f64]) -> bool {
     }
 }
 
-fn no_anchors(error: NoAnchors) -> InferError {
+pub(super) fn no_anchors(error: NoAnchors) -> InferError {
     InferError::Refused { engine: ENGINE.name, reason: error.to_string(), span: None }
 }
 

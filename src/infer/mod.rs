@@ -12,6 +12,7 @@ mod diagnostics;
 mod engine;
 mod enumerate;
 mod error;
+mod foundation;
 mod geweke;
 mod givens;
 mod gradient;
@@ -51,6 +52,7 @@ pub use diagnostics::{
 };
 pub use engine::{ENGINES, Engine, InferOptions, Inferred, Method, Progress, Rung, Silent, VariableSummary};
 pub use error::InferError;
+pub use foundation::{Amortized, Drawer, Weights};
 pub use geweke::{Geweke, GewekeOptions, GewekeScalar, Latents, Step, geweke, geweke_with, metropolis_hastings};
 pub use ladder::{infer, infer_from};
 pub use mh::{Kernel, MarkovChain};

@@ -1,0 +1,119 @@
+//! Draws from something that has learned to fill in masked variables, weighted and certified like everything else.
+//!
+//! Nothing here knows a network: it is behind [`Amortized`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::anchors::{Anchors, Drawn};
+use super::engine::{Engine, InferOptions, Progress, Sampled};
+use super::error::InferError;
+use super::importance::weigh;
+use super::laplace::{log_weights, no_anchors, points};
+use super::modes::{Neighbourhood, look_for_modes};
+use super::query::Query;
+use super::target::TargetRef;
+use super::trace::Ledger;
+
+pub(super) const ENGINE: Engine =
+    Engine { name: "foundation", summary: "draws from a network that has read the program, weighted", run };
+
+/// Draws where the caller names no number.
+const DRAWS: usize = 1_000;
+
+/// How often modes that the draws miss may join the anchors.
+const ROUNDS: u64 = 3;
+
+/// Something that has learned to answer queries.
+pub trait Amortized: fmt::Debug + Send + Sync {
+    /// Reads a query once.
+    ///
+    /// # Errors
+    /// Why it cannot, in words.
+    fn prepare<'q>(&'q self, query: &Query<'_>) -> Result<Box<dyn Drawer + 'q>, String>;
+}
+
+/// A query that was read.
+pub trait Drawer {
+    /// `n` draws, each with the exact log density with which it was drawn; a function of the seed and the round.
+    ///
+    /// # Errors
+    /// Why it cannot, in words.
+    fn draw(&self, anchors: &Anchors<'_>, n: usize, seed: u64, round: u64) -> Result<Vec<Drawn>, String>;
+}
+
+/// What the foundation rung draws from.
+#[derive(Clone, Debug, Default)]
+pub enum Weights {
+    /// What the embedding has built in, if anything.
+    #[default]
+    Bundled,
+    /// Nothing: the rung is left out.
+    None,
+    /// These.
+    Of(Arc<dyn Amortized>),
+}
+
+impl PartialEq for Weights {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bundled, Self::Bundled) | (Self::None, Self::None) => true,
+            (Self::Of(a), Self::Of(b)) => Arc::ptr_eq(a, b),
+            (Self::Bundled | Self::None | Self::Of(_), _) => false,
+        }
+    }
+}
+
+impl Weights {
+    pub(super) fn amortized(&self) -> Option<&dyn Amortized> {
+        match self {
+            Self::Of(amortized) => Some(&**amortized),
+            Self::Bundled | Self::None => None,
+        }
+    }
+}
+
+fn refused(reason: String) -> InferError {
+    InferError::Refused { engine: ENGINE.name, reason, span: None }
+}
+
+fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
+    let amortized = options.weights.amortized().ok_or_else(|| refused("there are no weights".into()))?;
+    let mut query = Query::by_pieces(*target, ENGINE.name, options.seed)?;
+    sample(&mut query, amortized, options.draws.unwrap_or(DRAWS), progress)
+}
+
+/// Weighted draws, certified.
+///
+/// # Errors
+/// Where the query cannot be read, there are no anchors, or no draw has a density above zero.
+pub(super) fn sample(
+    query: &mut Query<'_>,
+    amortized: &dyn Amortized,
+    n: usize,
+    progress: &mut dyn Progress,
+) -> Result<Sampled, InferError> {
+    progress.start(ENGINE.name, n as u64);
+    let (points, log_weights, missed) = {
+        let drawer = amortized.prepare(query).map_err(refused)?;
+        let mut anchors = Anchors::new(&query.compiled, &query.prior).map_err(no_anchors)?;
+        let mut round = 0;
+        loop {
+            let drawn = drawer.draw(&anchors, n, query.seed, round).map_err(refused)?;
+            let log_weights = log_weights(&drawn);
+            let neighbourhood = Neighbourhood::of_draws(&anchors, &drawn, &log_weights);
+            round += 1;
+            let found = look_for_modes(&query.target, &anchors, &neighbourhood, query.seed)?;
+            let missed = found.len();
+            let new = found.into_iter().filter(|mode| anchors.insert(mode.clone())).count();
+            if new == 0 || round == ROUNDS {
+                break (points(&anchors, &drawn), log_weights, missed);
+            }
+        }
+    };
+    progress.advance(n as u64);
+    let record = query.record(&points)?;
+    let mut sampled = weigh(record, &log_weights, &Ledger::default())?;
+    sampled.refuse_missed(missed);
+    Ok(sampled)
+}
