@@ -1,8 +1,11 @@
 //! Inference from Rust.
 
+use std::sync::{Arc, OnceLock};
+
 use super::{Data, Error, Model};
 use crate::diagnostic::Diagnostic;
-use crate::infer::{InferOptions, Inferred, Progress, Proposal, Silent, Target};
+use crate::foundation::Foundation;
+use crate::infer::{InferOptions, Inferred, Progress, Proposal, Silent, Target, Weights};
 use crate::span::SourceMap;
 
 impl Model {
@@ -34,6 +37,7 @@ impl Model {
         options: &InferOptions,
         progress: &mut dyn Progress,
     ) -> Result<(Inferred, SourceMap), Error> {
+        let options = &with_weights(options);
         self.answer(data, |target| crate::infer::infer(target, options, progress))
     }
 
@@ -65,4 +69,15 @@ impl Model {
             }
         }
     }
+}
+
+/// The options with the weights that are built in, where they ask for them.
+fn with_weights(options: &InferOptions) -> InferOptions {
+    static BUNDLED: OnceLock<Option<Arc<Foundation>>> = OnceLock::new();
+    let mut options = options.clone();
+    if options.weights == Weights::Bundled {
+        let bundled = BUNDLED.get_or_init(|| Foundation::bundled().ok().map(Arc::new));
+        options.weights = bundled.clone().map_or(Weights::None, |foundation| Weights::Of(foundation));
+    }
+    options
 }

@@ -3,6 +3,7 @@
 mod console;
 mod doc;
 mod draws;
+mod evaluate;
 mod format;
 mod geweke;
 mod infer;
@@ -59,6 +60,8 @@ enum Command {
     Trace(Box<TraceArgs>),
     /// Train a network to fill in what is masked of programs' executions
     Train(Box<TrainArgs>),
+    /// The quality of weights on programs, beside the exact posterior
+    Evaluate(Box<EvaluateArgs>),
     /// Check an engine on data that the model makes: simulation-based calibration
     Sbc(Box<SbcArgs>),
     /// Check the kernel of Metropolis-Hastings on a model: Geweke's joint-distribution test
@@ -255,6 +258,41 @@ struct TrainArgs {
     quiet: bool,
 }
 
+#[derive(Debug, Args)]
+struct EvaluateArgs {
+    /// Programs, each with the inputs that have no prior: FILE or FILE=DATA.json
+    #[arg(required = true, value_name = "FILE[=DATA]")]
+    files: Vec<String>,
+    /// Look for imports in this directory too (also: the path list UNMASK_LIB)
+    #[arg(long = "lib", value_name = "DIR")]
+    libraries: Vec<PathBuf>,
+    /// Weights, in place of those built in
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Cases with exact answers: a JSON Lines file, or a folder with one of the name of each program
+    #[arg(long, value_name = "CASES")]
+    oracle: Option<PathBuf>,
+    /// How many cases of each program
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    cases: u64,
+    /// What is hidden of each execution
+    #[arg(long, default_value = "role", value_parser = mask(), conflicts_with = "oracle")]
+    mask: MaskArg,
+    /// Log densities alone: no draws, no weights
+    #[arg(long)]
+    no_draws: bool,
+    /// Same seed, same answer
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
 /// Anchors by their name.
 #[derive(Clone, Copy, Debug)]
 struct AnchorArg(AnchorKind);
@@ -410,6 +448,7 @@ pub fn main() -> ExitCode {
         Command::Infer(arguments) => infer::infer(&arguments),
         Command::Trace(arguments) => trace::trace(&arguments),
         Command::Train(arguments) => train::train(&arguments),
+        Command::Evaluate(arguments) => evaluate::evaluate_programs(&arguments),
         Command::Sbc(arguments) => sbc::sbc(&arguments),
         Command::Geweke(arguments) => geweke::geweke(&arguments),
         Command::Doc(arguments) => doc::doc(arguments.name.as_deref(), arguments.markdown),

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::console::{Failure, Status, note, read, tell};
 use super::{TrainArgs, builder};
-use crate::api::{Data, Error};
+use crate::api::{Data, Error, Model};
 use crate::check::STANDARD_LIBRARY;
 use crate::diagnostic::Diagnostic;
 use crate::foundation::{Foundation, FoundationError, HeldOut, StepReport, TrainOptions, Trainer, Vocabulary};
@@ -74,19 +74,26 @@ fn failure(error: &FoundationError) -> Failure {
 fn programs(arguments: &TrainArgs) -> Result<Vec<(Target, String)>, Failure> {
     let mut programs = Vec::with_capacity(arguments.files.len());
     for file in &arguments.files {
-        let (path, data) = match file.split_once('=') {
-            Some((path, data)) if !Path::new(file).exists() => (path, Some(data)),
-            Some(_) | None => (file.as_str(), None),
-        };
-        let model = builder(&arguments.libraries).file(path)?;
-        tell(model.script().warnings(), model.script().sources());
-        let data = match data {
-            Some(data) => Data::new().with_json(data, read(Path::new(data))?),
-            None => Data::new(),
-        };
-        programs.push((model.target(&data)?, model.name().to_owned()));
+        let (model, target) = program(&arguments.libraries, file)?;
+        programs.push((target, model.name().to_owned()));
     }
     Ok(programs)
+}
+
+/// The program of `FILE` or `FILE=DATA.json`.
+pub(super) fn program(libraries: &[PathBuf], file: &str) -> Result<(Model, Target), Failure> {
+    let (path, data) = match file.split_once('=') {
+        Some((path, data)) if !Path::new(file).exists() => (path, Some(data)),
+        Some(_) | None => (file, None),
+    };
+    let model = builder(libraries).file(path)?;
+    tell(model.script().warnings(), model.script().sources());
+    let data = match data {
+        Some(data) => Data::new().with_json(data, read(Path::new(data))?),
+        None => Data::new(),
+    };
+    let target = model.target(&data)?;
+    Ok((model, target))
 }
 
 fn fresh(arguments: &TrainArgs, targets: Vec<Target>, programs: Vec<String>) -> Result<Trainer, FoundationError> {

@@ -66,7 +66,7 @@ impl Foundation {
     pub fn prepare(&self, query: &Query<'_>) -> Result<Prepared<'_>, FoundationError> {
         let target = query.target;
         let annotated = annotate(target.runtime, target.model, target.conditions)?;
-        let prompt = Prompt::new(&annotated, &self.vocabulary, &names_in_order(), self.context())?;
+        let prompt = Prompt::new(&annotated, &self.vocabulary, &names_in_order(), self.context(), |_| ())?;
         let encoded = self.network.encode(&prompt.sequence)?;
         let prior = query.prior.middle.iter().copied().zip(query.prior.scales.iter().copied()).collect();
         let parts = query.compiled.coordinate_info().iter().map(|info| info.element).collect();
@@ -75,17 +75,25 @@ impl Foundation {
 }
 
 impl Prepared<'_> {
-    /// `n` draws; a function of the seed and the round.
+    /// `n` draws, one in twenty (where there is a `defence`) from the anchors with their heavy tails; the density of each is
+    /// that of the mixture. A function of the seed and the round.
     ///
     /// # Errors
     /// [`FoundationError::NoLine`]: a variable that the text does not show.
-    pub fn draw(&self, anchors: &Anchors<'_>, n: usize, seed: u64, round: u64) -> Result<Vec<Drawn>, FoundationError> {
-        let rows = self.prompt.element_rows(anchors.elements())?;
+    pub fn draw(
+        &self,
+        anchors: &Anchors<'_>,
+        n: usize,
+        defence: bool,
+        (seed, round): (u64, u64),
+    ) -> Result<Vec<Drawn>, FoundationError> {
+        let addresses = anchors.compiled().addresses();
+        let rows = self.prompt.element_rows(anchors.elements(), |element| addresses.name(element.key.0))?;
         let mut drawn = Vec::with_capacity(n);
         while drawn.len() < n {
             let first = drawn.len();
             let size = GROUP.min(n - first);
-            drawn.extend(self.group(anchors, &rows, first..first + size, seed, round)?);
+            drawn.extend(self.group(anchors, &rows, first..first + size, defence, (seed, round))?);
         }
         Ok(drawn)
     }
@@ -95,8 +103,8 @@ impl Prepared<'_> {
         anchors: &Anchors<'_>,
         rows: &[u32],
         draws: std::ops::Range<usize>,
-        seed: u64,
-        round: u64,
+        defence: bool,
+        (seed, round): (u64, u64),
     ) -> Result<Vec<Drawn>, NetworkError> {
         let fresh = Walk::new(anchors, Shares::NONE).pause_fresh();
         // One draw in twenty, spread evenly.
@@ -106,7 +114,7 @@ impl Prepared<'_> {
                 paused: fresh.clone(),
                 rng: stream(seed, StreamPurpose::Draws, (round << 32) + i as u64),
                 previous: Previous::default(),
-                defence: i % every == every - 1,
+                defence: defence && i % every == every - 1,
                 log_network: 0.0,
                 log_anchors: 0.0,
                 asked: None,
@@ -162,9 +170,10 @@ impl Prepared<'_> {
                     walk.swap(&mut draft.paused);
                     let values = walk.values().to_vec();
                     let target = walk.target(&values);
+                    let share = if defence { DEFENCE } else { 0.0 };
                     let log_proposal = crate::dist::log_sum_exp(&[
-                        (1.0 - DEFENCE).ln() + draft.log_network,
-                        DEFENCE.ln() + draft.log_anchors,
+                        (1.0 - share).ln() + draft.log_network,
+                        share.ln() + draft.log_anchors,
                     ]);
                     **drawn = Some(Drawn { values, log_proposal, target });
                     walk.swap(&mut draft.paused);
@@ -272,6 +281,6 @@ impl Amortized for Foundation {
 
 impl Drawer for Prepared<'_> {
     fn draw(&self, anchors: &Anchors<'_>, n: usize, seed: u64, round: u64) -> Result<Vec<Drawn>, String> {
-        Prepared::draw(self, anchors, n, seed, round).map_err(|error| error.to_string())
+        Prepared::draw(self, anchors, n, true, (seed, round)).map_err(|error| error.to_string())
     }
 }

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use rand::RngExt as _;
+use rand::seq::SliceRandom as _;
 use rustc_hash::FxHashMap;
 
 use super::error::FoundationError;
 use super::feature::{Previous, component_features, element_features};
 use super::head::{AnchorKind, Candidates};
 use super::lexeme::Vocabulary;
-use super::prompt::{Prompt, shuffled_names};
+use super::prompt::{Prompt, names_in_order, shuffled_names};
 use crate::infer::anchors::{Anchors, Conditional, Decoded, Presence, Shares, Walk};
 use crate::infer::{Query, Stream, Target, TargetRef};
 use crate::network::Sequence;
-use crate::runtime::{Addresses, Conditions, Handler, Law, Machine, Purpose, RuntimeError, Site, Stop, annotate};
+use crate::runtime::{Addresses, Handler, Law, RuntimeError, Site, Stop, annotate, random_stream};
 use crate::span::Span;
 use crate::trace::{Mask, Tracer};
 use crate::value::Value;
@@ -44,6 +45,8 @@ pub struct Example {
     pub log_jacobian: f64,
     /// The log density of barren variables, which are drawn from their own distributions.
     pub log_barren: f64,
+    /// The log density of the compiled program at the truth, over its coordinates; `None` where it is zero.
+    pub log_target: Option<f64>,
 }
 
 /// The truth of an execution, by variable.
@@ -80,6 +83,26 @@ impl Handler for Truth {
     }
 }
 
+/// How a query is read: with which names, and in which order its iterations stay where not all fit.
+struct Reading<'a> {
+    vocabulary: &'a Vocabulary,
+    context: usize,
+    names: Vec<u32>,
+    /// Seed of the order of iterations; without one, as they come.
+    order: Option<u64>,
+}
+
+impl Reading<'_> {
+    fn prompt(&self, target: &TargetRef<'_>) -> Result<Prompt, FoundationError> {
+        let annotated = annotate(target.runtime, target.model, target.conditions)?;
+        Prompt::new(&annotated, self.vocabulary, &self.names, self.context, |iterations| {
+            if let Some(seed) = self.order {
+                iterations.shuffle(&mut random_stream(seed, 0));
+            }
+        })
+    }
+}
+
 impl Example {
     /// An example of a lesson; a function of the random numbers alone.
     ///
@@ -100,17 +123,16 @@ impl Example {
         let truth = Truth { values: truth.collect(), ..Truth::default() };
         let computed = trace.computed.iter().cloned();
         let written = trace.choices.iter().map(|c| (c.name.clone(), c.value.clone())).chain(computed).collect();
-        let names = shuffled_names(rng);
-        let corrupted = rng.random::<f64>() < options.corrupted;
-        if corrupted {
-            let annotated = annotate(&lesson.runtime, lesson.model, &conditions)?;
-            let mut prompt = Prompt::new(&annotated, vocabulary, &names, context)?;
-            prompt.ask(vocabulary, &written);
+        let reading = Reading { vocabulary, context, names: shuffled_names(rng), order: Some(rng.random()) };
+        let target = TargetRef { conditions: &conditions, ..lesson.borrow() };
+        let mut prompt = reading.prompt(&target)?;
+        prompt.ask(vocabulary, &written);
+        if rng.random::<f64>() < options.corrupted {
             prompt.corrupt(vocabulary, CORRUPTED, rng);
             let sequence = Sequence { memory: Vec::new(), ..prompt.sequence };
-            return Ok(Self { sequence, targets: Vec::new(), log_jacobian: 0.0, log_barren: 0.0 });
+            return Ok(Self::without_targets(sequence));
         }
-        Self::of(lesson, &conditions, truth, &written, vocabulary, (&names, context), options.anchors, rng.random())
+        Self::of(target, &prompt, truth, options.anchors, rng.random())
     }
 
     /// The example of a query whose answer is known: `values` of all that is masked.
@@ -126,38 +148,35 @@ impl Example {
         seed: u64,
     ) -> Result<Self, FoundationError> {
         let truth = Truth { values: values.into_iter().collect(), ..Truth::default() };
-        let names = super::prompt::names_in_order();
-        let written = FxHashMap::default();
-        Self::of(lesson, &lesson.conditions, truth, &written, vocabulary, (&names, context), anchors, seed)
+        let reading = Reading { vocabulary, context, names: names_in_order(), order: None };
+        let prompt = reading.prompt(&lesson.borrow())?;
+        Self::of(lesson.borrow(), &prompt, truth, anchors, seed)
     }
 
-    #[allow(clippy::too_many_arguments)]
+    fn without_targets(sequence: Sequence) -> Self {
+        Self { sequence, targets: Vec::new(), log_jacobian: 0.0, log_barren: 0.0, log_target: None }
+    }
+
+    /// The elements of a query that was read, with anchors along the true values.
     fn of(
-        lesson: &Target,
-        conditions: &Conditions,
+        target: TargetRef<'_>,
+        prompt: &Prompt,
         mut truth: Truth,
-        written: &FxHashMap<String, Value>,
-        vocabulary: &Vocabulary,
-        (names, context): (&[u32], usize),
         kind: AnchorKind,
         seed: u64,
     ) -> Result<Self, FoundationError> {
-        let target = TargetRef { runtime: &lesson.runtime, model: lesson.model, conditions };
-        let annotated = annotate(&lesson.runtime, lesson.model, conditions)?;
-        let mut prompt = Prompt::new(&annotated, vocabulary, names, context)?;
-        prompt.ask(vocabulary, written);
         // The true execution, with its distributions.
-        let mut machine = Machine::new(&lesson.runtime, lesson.model, conditions, Purpose::Infer);
+        let mut machine = target.machine();
         machine.run(&mut truth).map_err(|error: RuntimeError| FoundationError::from(error))?;
         let query = Query::for_anchors::<FoundationError>(target, seed)?;
-        let mut example =
-            Self { sequence: prompt.sequence.clone(), targets: Vec::new(), log_jacobian: 0.0, log_barren: 0.0 };
+        let mut example = Self::without_targets(prompt.sequence.clone());
         if query.compiled.dimension() == 0 && query.compiled.paths() <= 1 {
             example.log_barren = truth.log_densities.values().sum();
             return Ok(example);
         }
         let anchors = Anchors::new(&query.compiled, &query.prior)?;
-        let rows = prompt.element_rows(anchors.elements())?;
+        let addresses = query.compiled.addresses();
+        let rows = prompt.element_rows(anchors.elements(), |element| addresses.name(element.key.0))?;
         let infos = query.compiled.coordinate_info();
         let mut decoded: rustc_hash::FxHashSet<(Arc<str>, Vec<i64>)> = rustc_hash::FxHashSet::default();
         let mut walk = Walk::new(&anchors, Shares::NONE);
@@ -212,6 +231,8 @@ impl Example {
             decoded.insert(key);
             example.targets.push((candidates, x));
         }
+        let values = walk.values().to_vec();
+        example.log_target = walk.target(&values).map(|(log_density, _)| log_density);
         for (key, log_density) in &truth.log_densities {
             if decoded.contains(key) {
                 example.log_jacobian += truth.log_jacobians.get(key).copied().unwrap_or(0.0);

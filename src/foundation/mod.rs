@@ -6,6 +6,7 @@
 
 mod decode;
 mod error;
+mod evaluate;
 mod example;
 mod feature;
 mod head;
@@ -16,6 +17,7 @@ mod weights;
 
 pub use decode::Prepared;
 pub use error::FoundationError;
+pub use evaluate::{Case, EvaluateOptions, Evaluated, cases_of, evaluate};
 pub use example::{Example, ExampleOptions};
 pub use feature::{
     COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previous, component_features, element_features,

@@ -1,5 +1,7 @@
 //! What the network reads of a query: the annotated program as tokens, and where its variables stand in it.
 
+use std::sync::Arc;
+
 use rand::Rng;
 use rand::seq::SliceRandom as _;
 use rustc_hash::FxHashMap;
@@ -8,9 +10,13 @@ use super::error::FoundationError;
 use super::lexeme::{MOST_NAMES, Vocabulary};
 use crate::infer::anchors::Element;
 use crate::network::Sequence;
-use crate::runtime::Annotated;
-use crate::syntax;
+use crate::runtime::{Annotated, Line};
+use crate::span::FileId;
+use crate::syntax::{self, ast};
 use crate::value::Value;
+
+/// Tokens that a program has at most after iterations were left out.
+const SHORTENED: usize = 512;
 
 /// A query as tokens.
 #[derive(Clone, Debug)]
@@ -19,6 +25,8 @@ pub struct Prompt {
     pub sequence: Sequence,
     /// By name of a line, the first row that asks for it.
     rows: FxHashMap<String, u32>,
+    /// The same by variable, without subscripts.
+    variables: FxHashMap<Arc<str>, u32>,
     /// Rows of `?`, with the names of their lines.
     masked: Vec<(u32, String)>,
 }
@@ -36,7 +44,8 @@ pub fn shuffled_names(rng: &mut impl Rng) -> Vec<u32> {
 }
 
 impl Prompt {
-    /// Encodes an annotated program.
+    /// Encodes an annotated program. Of one that is too long, iterations of its loops are left out until it fits, the last of
+    /// `order` first ([`minibatch`]).
     ///
     /// # Errors
     /// [`FoundationError::TooLong`], [`FoundationError::TooManyNames`].
@@ -45,16 +54,24 @@ impl Prompt {
         vocabulary: &Vocabulary,
         names: &[u32],
         context: usize,
+        order: impl FnOnce(&mut Vec<i64>),
     ) -> Result<Self, FoundationError> {
-        let text = syntax::print(&annotated.visible());
-        let encoded = vocabulary.encode(&text, names)?;
+        let mut lines: Vec<&Line> = annotated.lines.iter().collect();
+        let mut visible = annotated.visible();
+        let mut encoded = vocabulary.encode(&syntax::print(&visible), names)?;
         if encoded.tokens.len() > context {
-            return Err(FoundationError::TooLong { tokens: encoded.tokens.len(), limit: context });
+            let length = encoded.tokens.len();
+            lines = minibatch(&mut visible, &annotated.lines, context.min(SHORTENED), order);
+            encoded = vocabulary.encode(&syntax::print(&visible), names)?;
+            if encoded.tokens.len() > context || lines.is_empty() {
+                return Err(FoundationError::TooLong { tokens: length, limit: context });
+            }
         }
-        let mut rows = FxHashMap::default();
+        let (mut rows, mut variables) = (FxHashMap::default(), FxHashMap::default());
         let mut masked = Vec::new();
-        for (line, row) in annotated.lines.iter().zip(&encoded.values) {
+        for (line, row) in lines.into_iter().zip(&encoded.values) {
             rows.entry(line.name.clone()).or_insert(*row);
+            variables.entry(line.variable.clone()).or_insert(*row);
             if line.value.is_none() {
                 masked.push((*row, line.name.clone()));
             }
@@ -66,16 +83,22 @@ impl Prompt {
             memory: encoded.values,
             ..Sequence::default()
         };
-        Ok(Self { sequence, rows, masked })
+        Ok(Self { sequence, rows, variables, masked })
     }
 
-    /// The row of each element's variable.
+    /// The row of each element's variable; where its iteration was left out, that of another iteration. `dotted` is the name of
+    /// an element's variable without subscripts.
     ///
     /// # Errors
     /// [`FoundationError::NoLine`].
-    pub fn element_rows(&self, elements: &[Element]) -> Result<Vec<u32>, FoundationError> {
+    pub fn element_rows<'e>(
+        &self,
+        elements: &[Element],
+        dotted: impl Fn(&Element) -> &'e Arc<str>,
+    ) -> Result<Vec<u32>, FoundationError> {
         let row = |element: &Element| {
-            self.rows.get(&element.name).copied().ok_or_else(|| FoundationError::NoLine { name: element.name.clone() })
+            let own = self.rows.get(&element.name).or_else(|| self.variables.get(dotted(element)));
+            own.copied().ok_or_else(|| FoundationError::NoLine { name: element.name.clone() })
         };
         elements.iter().map(row).collect()
     }
@@ -110,4 +133,59 @@ impl Prompt {
             }
         }
     }
+}
+
+/// Leaves out iterations of loops until a program has at most `context` tokens, and gives the lines that are left. An iteration
+/// is all lines with one first subscript; `order` says which stay longest.
+fn minibatch<'l>(
+    file: &mut ast::File,
+    lines: &'l [Line],
+    context: usize,
+    order: impl FnOnce(&mut Vec<i64>),
+) -> Vec<&'l Line> {
+    let length = |text: &str| syntax::lex(FileId::default(), text).tokens.len();
+    let Some(ast::ItemKind::Model(model)) = file.items.last_mut().map(|item| &mut item.kind) else {
+        return Vec::new();
+    };
+    // Each statement with its lines, its iteration (where all its lines are of one), and its tokens.
+    let mut rest = lines.iter();
+    let mut statements: Vec<(ast::Stmt, Vec<&Line>, Option<i64>, usize)> = Vec::new();
+    for statement in std::mem::take(&mut model.body.statements) {
+        let text = syntax::print_statement(&statement);
+        let count =
+            syntax::lex(FileId::default(), &text).tokens.iter().filter(|(t, _)| *t == syntax::Token::At).count();
+        let own: Vec<&Line> = rest.by_ref().take(count).collect();
+        let first = own.first().and_then(|l| l.indices.first().copied());
+        let iteration = first.filter(|i| own.iter().all(|l| l.indices.first() == Some(i)));
+        statements.push((statement, own, iteration, length(&text)));
+    }
+    let mut iterations: Vec<i64> = statements.iter().filter_map(|(_, _, iteration, _)| *iteration).collect();
+    iterations.sort_unstable();
+    iterations.dedup();
+    order(&mut iterations);
+    let whole = length(&syntax::print(file));
+    let tokens = |wanted: Option<i64>| -> usize {
+        statements.iter().filter(|(_, _, iteration, _)| *iteration == wanted).map(|(_, _, _, n)| n).sum()
+    };
+    let mut left = context.saturating_sub(whole + tokens(None));
+    let mut kept = rustc_hash::FxHashSet::default();
+    for iteration in iterations {
+        let cost = tokens(Some(iteration));
+        if cost > left {
+            break;
+        }
+        left -= cost;
+        kept.insert(iteration);
+    }
+    let (mut stay, mut of) = (Vec::new(), Vec::new());
+    for (statement, own, iteration, _) in statements {
+        if iteration.is_none_or(|i| kept.contains(&i)) {
+            stay.push(statement);
+            of.extend(own);
+        }
+    }
+    if let Some(ast::ItemKind::Model(model)) = file.items.last_mut().map(|item| &mut item.kind) {
+        model.body.statements = stay;
+    }
+    of
 }

@@ -20,6 +20,12 @@ const KEY: &str = "foundation";
 /// The form of it.
 const VERSION: u32 = 1;
 
+/// Tokens that a program may have.
+const CONTEXT: usize = 1_024;
+
+/// What is built in.
+const BUNDLED: &[u8] = include_bytes!("../../weights/foundation.safetensors");
+
 /// Weights that answer queries.
 #[derive(Debug)]
 pub struct Foundation {
@@ -46,7 +52,7 @@ impl Foundation {
         (width, layers): (usize, usize),
         seed: u64,
     ) -> Result<Self, FoundationError> {
-        let compact = EncoderConfig::compact(vocabulary.len(), 512, NUMBER_FEATURES);
+        let compact = EncoderConfig::compact(vocabulary.len(), CONTEXT, NUMBER_FEATURES);
         let encoder = EncoderConfig { width, layers, inner: 4 * width, ..compact };
         let config = NetworkConfig {
             encoder,
@@ -100,6 +106,14 @@ impl Foundation {
     /// [`FoundationError::Network`] for a file that is damaged, [`FoundationError::Weights`] for one of something else.
     pub fn load(path: &Path) -> Result<Self, FoundationError> {
         Self::of_checkpoint(load_checkpoint(path)?).map(|(foundation, _)| foundation)
+    }
+
+    /// The weights that are built in.
+    ///
+    /// # Errors
+    /// Where there are none.
+    pub fn bundled() -> Result<Self, FoundationError> {
+        Self::from_bytes(BUNDLED)
     }
 
     /// Reads weights from the bytes of a file.

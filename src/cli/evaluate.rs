@@ -1,0 +1,125 @@
+//! `unmask evaluate`: the quality of weights on programs, beside the exact posterior.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::console::{Failure, Status, plain, read, tell};
+use super::infer::write_text;
+use super::report::{Align, columns};
+use super::train::program;
+use super::{EvaluateArgs, json as answers};
+use crate::api::Data;
+use crate::foundation::{Case, EvaluateOptions, Evaluated, Foundation, cases_of, evaluate};
+use crate::value;
+
+pub(super) fn evaluate_programs(arguments: &EvaluateArgs) -> Result<Status, Failure> {
+    let foundation = match &arguments.weights {
+        Some(path) => Foundation::load(path)
+            .map_err(|e| plain("E0733", format!("cannot use `{}` as weights: {e}", path.display())))?,
+        None => Foundation::bundled().map_err(|e| plain("E0733", e.to_string()))?,
+    };
+    let foundation = Arc::new(foundation);
+    let options = EvaluateOptions { seed: arguments.seed, draws: !arguments.no_draws };
+    let mut found: Vec<(String, Evaluated)> = Vec::new();
+    for file in &arguments.files {
+        let (name, cases) = cases(arguments, file)?;
+        match evaluate(&foundation, &cases, options) {
+            Ok(evaluated) => found.push((name, evaluated)),
+            Err(error) => {
+                return Err(plain("E0735", format!("`{name}` cannot be evaluated: {error}")));
+            }
+        }
+    }
+    let text = if arguments.json { answers::text(&as_json(&found)) } else { table(&found) };
+    write_text(arguments.output.as_deref(), &text)?;
+    Ok(Status::Fine)
+}
+
+/// The cases of a program: from a folder of exact ones where there is one of its name, else its own executions.
+fn cases(arguments: &EvaluateArgs, file: &str) -> Result<(String, Vec<Case>), Failure> {
+    let (model, target) = program(&arguments.libraries, file)?;
+    let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let n = arguments.cases as usize;
+    let Some(folder) = &arguments.oracle else {
+        let cases = cases_of(&target, arguments.mask.0, n, arguments.seed ^ 0x6361_7365);
+        return Ok((stem, cases.map_err(|e| plain("E0735", e.to_string()))?));
+    };
+    let path = if folder.is_dir() { folder.join(format!("{stem}.jsonl")) } else { folder.clone() };
+    let text = read(&path)?;
+    let wrong = |line: usize, what: &str| plain("E0907", format!("{}:{line}: {what}", path.display()));
+    let mut cases = Vec::new();
+    for (i, line) in text.lines().enumerate().take(n) {
+        let parsed: Value = serde_json::from_str(line).map_err(|e| wrong(i + 1, &e.to_string()))?;
+        let data = Data::new().with_json_line(path.display().to_string(), text.as_str(), i + 1);
+        let mut data = data;
+        let latent = parsed.get("latent").and_then(Value::as_object);
+        let latent = latent.ok_or_else(|| wrong(i + 1, "a case has no `latent`"))?;
+        let mut truth = Vec::new();
+        for (name, number) in latent {
+            let values = match number {
+                Value::Array(values) => values.iter().enumerate().map(|(i, v)| (vec![i as i64], v)).collect(),
+                other => vec![(Vec::new(), other)],
+            };
+            for (indices, number) in values {
+                let x = number.as_f64().ok_or_else(|| wrong(i + 1, "a latent that is not a number"))?;
+                let integer = number.as_i64().map(value::Value::Int);
+                truth.push(((Arc::from(name.as_str()), indices), integer.unwrap_or(value::Value::Real(x))));
+            }
+            data = data.mask(name.clone());
+        }
+        let target = model.target(&data)?;
+        let log_posterior = parsed.get("log_posterior").and_then(Value::as_f64);
+        cases.push(Case { target, truth, log_posterior });
+    }
+    tell(model.script().warnings(), model.script().sources());
+    Ok((stem, cases))
+}
+
+fn table(found: &[(String, Evaluated)]) -> String {
+    let mut rows = vec![
+        ["", "cases", "ln q", "exact", "gap", "±", "anchors", "var ln w", "ESS/S", "k̂", "certified"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let optional = |x: Option<f64>, digits: usize| x.map_or_else(|| "–".to_owned(), |x| format!("{x:.digits$}"));
+    for (name, e) in found {
+        rows.push(vec![
+            name.clone(),
+            e.cases.to_string(),
+            format!("{:.3}", e.log_density),
+            format!("{:.3}", e.exact),
+            format!("{:.4}", e.gap.0),
+            format!("{:.4}", e.gap.1),
+            format!("{:.4}", e.anchors_gap.0),
+            optional(e.var_log_iw.as_ref().map(|v| v.1), 3),
+            optional(e.ess_fraction, 2),
+            optional(e.k_hat, 2),
+            e.certified.map_or_else(|| "–".to_owned(), |c| format!("{:.1} %", 100.0 * c)),
+        ]);
+    }
+    let mut text = String::new();
+    columns(&mut text, &rows, |column, _| if column == 0 { Align::Left } else { Align::Right });
+    text
+}
+
+fn as_json(found: &[(String, Evaluated)]) -> Value {
+    let programs: Map<String, Value> = found
+        .iter()
+        .map(|(name, e)| {
+            let (mean, median, all) = match &e.var_log_iw {
+                Some((mean, median, all)) => (json!(mean), json!(median), json!(all)),
+                None => (Value::Null, Value::Null, Value::Null),
+            };
+            let one = json!({
+                "cases": e.cases, "referenced": e.referenced, "log_density": e.log_density, "exact": e.exact,
+                "gap": e.gap.0, "gap_error": e.gap.1, "anchors_gap": e.anchors_gap.0,
+                "anchors_gap_error": e.anchors_gap.1, "var_log_iw_median": median, "var_log_iw_mean": mean,
+                "var_log_iw": all, "ess_fraction": e.ess_fraction, "k_hat_median": e.k_hat, "certified": e.certified,
+            });
+            (name.clone(), one)
+        })
+        .collect();
+    json!({ "programs": programs })
+}
