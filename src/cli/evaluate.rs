@@ -15,11 +15,7 @@ use crate::foundation::{Case, EvaluateOptions, Evaluated, Foundation, cases_of, 
 use crate::value;
 
 pub(super) fn evaluate_programs(arguments: &EvaluateArgs) -> Result<Status, Failure> {
-    let foundation = match &arguments.weights {
-        Some(path) => Foundation::load(path)
-            .map_err(|e| plain("E0733", format!("cannot use `{}` as weights: {e}", path.display())))?,
-        None => Foundation::bundled().map_err(|e| plain("E0733", e.to_string()))?,
-    };
+    let foundation = foundation(arguments.weights.as_deref())?;
     let foundation = Arc::new(foundation);
     let options = EvaluateOptions { seed: arguments.seed, draws: !arguments.no_draws };
     let mut found: Vec<(String, Evaluated)> = Vec::new();
@@ -35,6 +31,15 @@ pub(super) fn evaluate_programs(arguments: &EvaluateArgs) -> Result<Status, Fail
     let text = if arguments.json { answers::text(&as_json(&found)) } else { table(&found) };
     write_text(arguments.output.as_deref(), &text)?;
     Ok(Status::Fine)
+}
+
+/// The weights of a file, or those that are built in.
+pub(super) fn foundation(path: Option<&Path>) -> Result<Foundation, Failure> {
+    match path {
+        Some(path) => Foundation::load(path)
+            .map_err(|e| plain("E0733", format!("cannot use `{}` as weights: {e}", path.display()))),
+        None => Foundation::bundled().map_err(|e| plain("E0733", e.to_string())),
+    }
 }
 
 /// The cases of a program: from a folder of exact ones where there is one of its name, else its own executions.

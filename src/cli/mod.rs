@@ -4,6 +4,7 @@ mod console;
 mod doc;
 mod draws;
 mod evaluate;
+mod finetune;
 mod format;
 mod geweke;
 mod infer;
@@ -28,7 +29,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::api::{Builder, Data, Model, Script};
 use crate::check;
-use crate::foundation::AnchorKind;
+use crate::foundation::{AnchorKind, TuneOptions};
 use crate::infer::{CalibrationOptions, GewekeOptions, InferOptions, Method};
 use crate::runtime::Limits;
 use crate::span::{FileId, SourceMap};
@@ -60,6 +61,8 @@ enum Command {
     Trace(Box<TraceArgs>),
     /// Train a network to fill in what is masked of programs' executions
     Train(Box<TrainArgs>),
+    /// Fit weights to one data set
+    Finetune(Box<FinetuneArgs>),
     /// The quality of weights on programs, beside the exact posterior
     Evaluate(Box<EvaluateArgs>),
     /// Check an engine on data that the model makes: simulation-based calibration
@@ -259,6 +262,41 @@ struct TrainArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "The new weights answer `infer --weights FILE` on the same data.")]
+struct FinetuneArgs {
+    #[command(flatten)]
+    program: ModelArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Weights to start from, in place of those built in
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Where the new weights go
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Steps of the optimiser
+    #[arg(long, value_name = "N", default_value_t = TuneOptions::default().steps,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    steps: u64,
+    /// Draws a step
+    #[arg(long, value_name = "N", default_value_t = TuneOptions::default().draws as u64,
+        value_parser = clap::value_parser!(u64).range(2..=4_096))]
+    draws: u64,
+    /// The largest learning rate
+    #[arg(long, value_name = "RATE", default_value_t = TuneOptions::default().rate)]
+    lr: f64,
+    /// Train so many layers of the encoder too, from the top
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    train_layers: usize,
+    /// Same seed, same weights
+    #[arg(long, default_value_t = TuneOptions::default().seed)]
+    seed: u64,
+    /// No progress bar
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Args)]
 struct EvaluateArgs {
     /// Programs, each with the inputs that have no prior: FILE or FILE=DATA.json
     #[arg(required = true, value_name = "FILE[=DATA]")]
@@ -448,6 +486,7 @@ pub fn main() -> ExitCode {
         Command::Infer(arguments) => infer::infer(&arguments),
         Command::Trace(arguments) => trace::trace(&arguments),
         Command::Train(arguments) => train::train(&arguments),
+        Command::Finetune(arguments) => finetune::finetune(&arguments),
         Command::Evaluate(arguments) => evaluate::evaluate_programs(&arguments),
         Command::Sbc(arguments) => sbc::sbc(&arguments),
         Command::Geweke(arguments) => geweke::geweke(&arguments),

@@ -33,7 +33,11 @@ pub(super) fn table(inferred: &Inferred, all: bool) -> String {
     if inferred.ladder.len() > 1 {
         let width = inferred.ladder.iter().map(|r| r.rung.len()).max().unwrap_or(0);
         for rung in &inferred.ladder {
-            let verdict = if rung.held { "held   " } else { "refused" };
+            let verdict = match (rung.held, rung.tried) {
+                (true, _) => "held   ",
+                (false, true) => "refused",
+                (false, false) => "–      ",
+            };
             line(
                 &mut text,
                 &format!("  {:width$}  {verdict}  {}    {}", rung.rung, minus(&rung.reason), time(rung.seconds)),

@@ -1,5 +1,7 @@
 //! Inference: a program encoded once, and draws decoded in step, each with its exact log density.
 
+use std::sync::Arc;
+
 use rand::RngExt as _;
 use rayon::prelude::*;
 
@@ -7,10 +9,12 @@ use super::error::FoundationError;
 use super::feature::{COMPONENT_FEATURES, ELEMENT_FEATURES, Previous, component_features, element_features};
 use super::head::{Candidates, OUTPUTS};
 use super::prompt::{Prompt, names_in_order};
+use super::tuning::{TuneOptions, TuneReport};
 use super::weights::Foundation;
+use crate::dist::log_sum_exp;
 use crate::infer::anchors::{Anchors, Conditional, Decoded, Drawn, Mixture, Paused, Presence, Shares, Walk, pick};
 use crate::infer::{Amortized, Drawer, Query, Stream, StreamPurpose, stream};
-use crate::network::{Encoded, NetworkError};
+use crate::network::{Encoded, NetworkError, Sequence};
 use crate::runtime::annotate;
 
 /// Draws that are decoded together.
@@ -44,6 +48,24 @@ struct Draft {
     log_anchors: f64,
     /// What is asked next.
     asked: Option<Asked>,
+    /// What was asked and answered, where that is wanted.
+    answered: Option<Vec<Answered>>,
+}
+
+/// An element that was decoded: what the network was told of it, and what it is.
+pub(super) struct Answered {
+    /// Its place among the elements.
+    pub index: usize,
+    pub element: [f32; ELEMENT_FEATURES],
+    pub candidates: Candidates,
+    pub value: f64,
+}
+
+/// A draw of the network alone, with all that gradients need.
+pub(super) struct Recorded {
+    /// ln of target over proposal; −∞ where the target is zero.
+    pub log_weight: f64,
+    pub answered: Vec<Answered>,
 }
 
 struct Asked {
@@ -87,25 +109,53 @@ impl Prepared<'_> {
         defence: bool,
         (seed, round): (u64, u64),
     ) -> Result<Vec<Drawn>, FoundationError> {
-        let addresses = anchors.compiled().addresses();
-        let rows = self.prompt.element_rows(anchors.elements(), |element| addresses.name(element.key.0))?;
+        let rows = self.rows(anchors)?;
         let mut drawn = Vec::with_capacity(n);
         while drawn.len() < n {
             let first = drawn.len();
             let size = GROUP.min(n - first);
-            drawn.extend(self.group(anchors, &rows, first..first + size, defence, (seed, round))?);
+            let decoded = self.decode(anchors, &rows, first..first + size, (defence, false), (seed, round))?;
+            drawn.extend(finish(anchors, decoded, defence).into_iter().map(|(drawn, _)| drawn));
         }
         Ok(drawn)
     }
 
-    fn group(
+    /// `n` draws of the network alone, with all that gradients need.
+    pub(super) fn record(
+        &self,
+        anchors: &Anchors<'_>,
+        n: usize,
+        (seed, round): (u64, u64),
+    ) -> Result<Vec<Recorded>, FoundationError> {
+        let rows = self.rows(anchors)?;
+        let decoded = self.decode(anchors, &rows, 0..n, (false, true), (seed, round))?;
+        let recorded = finish(anchors, decoded, false).into_iter().map(|(drawn, answered)| Recorded {
+            log_weight: drawn.target.map_or(f64::NEG_INFINITY, |(target, _)| target - drawn.log_proposal),
+            answered,
+        });
+        Ok(recorded.collect())
+    }
+
+    /// What the network reads of the query.
+    pub(super) fn sequence(&self) -> &Sequence {
+        &self.prompt.sequence
+    }
+
+    /// The row of each element's variable.
+    pub(super) fn rows(&self, anchors: &Anchors<'_>) -> Result<Vec<u32>, FoundationError> {
+        let addresses = anchors.compiled().addresses();
+        self.prompt.element_rows(anchors.elements(), |element| addresses.name(element.key.0))
+    }
+
+    /// Decodes all elements of some draws in step.
+    fn decode(
         &self,
         anchors: &Anchors<'_>,
         rows: &[u32],
         draws: std::ops::Range<usize>,
-        defence: bool,
+        (defence, keep): (bool, bool),
         (seed, round): (u64, u64),
-    ) -> Result<Vec<Drawn>, NetworkError> {
+    ) -> Result<Vec<Draft>, NetworkError> {
         let fresh = Walk::new(anchors, Shares::NONE).pause_fresh();
         // One draw in twenty, spread evenly.
         let every = (1.0 / DEFENCE).round() as usize;
@@ -118,6 +168,7 @@ impl Prepared<'_> {
                 log_network: 0.0,
                 log_anchors: 0.0,
                 asked: None,
+                answered: keep.then(Vec::new),
             })
             .collect();
         let network = &self.foundation.network;
@@ -155,32 +206,13 @@ impl Prepared<'_> {
                 |walk, chunk| {
                     for (draft, outputs) in chunk {
                         walk.swap(&mut draft.paused);
-                        answer(walk, draft, outputs);
+                        answer(walk, draft, index, outputs);
                         walk.swap(&mut draft.paused);
                     }
                 },
             );
         }
-        let mut drawn: Vec<Option<Drawn>> = drafts.iter().map(|_| None).collect();
-        let mut paired: Vec<(Draft, &mut Option<Drawn>)> = drafts.into_iter().zip(&mut drawn).collect();
-        paired.par_chunks_mut(CHUNK).for_each_init(
-            || Walk::new(anchors, Shares::NONE),
-            |walk, chunk| {
-                for (draft, drawn) in chunk {
-                    walk.swap(&mut draft.paused);
-                    let values = walk.values().to_vec();
-                    let target = walk.target(&values);
-                    let share = if defence { DEFENCE } else { 0.0 };
-                    let log_proposal = crate::dist::log_sum_exp(&[
-                        (1.0 - share).ln() + draft.log_network,
-                        share.ln() + draft.log_anchors,
-                    ]);
-                    **drawn = Some(Drawn { values, log_proposal, target });
-                    walk.swap(&mut draft.paused);
-                }
-            },
-        );
-        Ok(drawn.into_iter().flatten().collect())
+        Ok(drafts)
     }
 
     fn each(
@@ -241,17 +273,42 @@ impl Prepared<'_> {
     }
 }
 
+/// Draws with their densities, and what was recorded of them.
+fn finish(anchors: &Anchors<'_>, mut drafts: Vec<Draft>, defence: bool) -> Vec<(Drawn, Vec<Answered>)> {
+    let share = if defence { DEFENCE } else { 0.0 };
+    let chunks: Vec<Vec<(Drawn, Vec<Answered>)>> = drafts
+        .par_chunks_mut(CHUNK)
+        .map_init(
+            || Walk::new(anchors, Shares::NONE),
+            |walk, chunk| {
+                let finish = |draft: &mut Draft| {
+                    walk.swap(&mut draft.paused);
+                    let values = walk.values().to_vec();
+                    let target = walk.target(&values);
+                    walk.swap(&mut draft.paused);
+                    let log_proposal =
+                        log_sum_exp(&[(1.0 - share).ln() + draft.log_network, share.ln() + draft.log_anchors]);
+                    (Drawn { values, log_proposal, target }, draft.answered.take().unwrap_or_default())
+                };
+                chunk.iter_mut().map(finish).collect()
+            },
+        )
+        .collect();
+    chunks.into_iter().flatten().collect()
+}
+
 /// Draws the element that was asked for, from what the network says or, as a defence, from the anchors.
-fn answer(walk: &mut Walk<'_>, draft: &mut Draft, outputs: &[f32]) {
-    let Some(Asked { candidates, anchors, .. }) = draft.asked.take() else { return };
+fn answer(walk: &mut Walk<'_>, draft: &mut Draft, index: usize, outputs: &[f32]) {
+    let Some(Asked { candidates, anchors, element }) = draft.asked.take() else { return };
     let adjusted = candidates.adjusted(outputs);
-    match anchors {
+    let value = match anchors {
         Defence::Real(mixture) => {
             let z = if draft.defence { mixture.draw(&mut draft.rng) } else { adjusted.draw(&mut draft.rng) };
             draft.log_network += adjusted.log_density(z);
             draft.log_anchors += mixture.log_density(z);
             draft.previous = Previous::real(z, &candidates);
             walk.decode(Decoded::Real(z));
+            z
         }
         Defence::Discrete(table) => {
             let value = if draft.defence {
@@ -262,11 +319,13 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, outputs: &[f32]) {
             };
             draft.log_network += adjusted.log_mass(value);
             draft.log_anchors += table.iter().find(|(v, _)| *v == value).map_or(f64::NEG_INFINITY, |(_, mass)| *mass);
-            let log_mass =
-                candidates.components.iter().find(|c| c.location == value as f64).map_or(-20.0, |c| c.log_weight);
-            draft.previous = Previous::int(value, log_mass);
+            draft.previous = Previous::int(value, &candidates);
             walk.decode(Decoded::Int(value));
+            value as f64
         }
+    };
+    if let Some(answered) = &mut draft.answered {
+        answered.push(Answered { index, element, candidates, value });
     }
 }
 
@@ -274,6 +333,16 @@ impl Amortized for Foundation {
     fn prepare<'q>(&'q self, query: &Query<'_>) -> Result<Box<dyn Drawer + 'q>, String> {
         match Self::prepare(self, query) {
             Ok(prepared) => Ok(Box::new(prepared)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn tune(&self, query: &Query<'_>, seconds: f64) -> Result<Arc<dyn Amortized>, String> {
+        let start = std::time::Instant::now();
+        let options = TuneOptions { seed: query.seed, ..TuneOptions::default() };
+        let more = |_: &TuneReport| start.elapsed().as_secs_f64() < seconds;
+        match Self::tune(self, query, &options, more) {
+            Ok(tuned) => Ok(Arc::new(tuned)),
             Err(error) => Err(error.to_string()),
         }
     }

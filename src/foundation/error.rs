@@ -75,15 +75,14 @@ impl From<&FoundationError> for Diagnostic {
             FoundationError::Runtime(inner) => Self::from(inner),
             FoundationError::NotAnnotated(inner) => Self::from(inner),
             FoundationError::Infer(inner) => Self::from(inner),
-            FoundationError::NotCompiled(_) | FoundationError::NoAnchors(_) | FoundationError::NoLine { .. } => {
-                Self::error("E0730", message).help("`--method auto` picks an engine that can")
-            }
-            FoundationError::TooLong { .. } | FoundationError::TooManyNames { .. } => {
-                Self::error("E0731", message).help("`--method auto` goes on without the network")
-            }
-            FoundationError::NothingMasked => Self::error("E0732", message),
             FoundationError::Weights { .. } | FoundationError::Network(_) => Self::error("E0733", message),
-            FoundationError::NoExamples { .. } => Self::error("E0734", message),
+            FoundationError::NotCompiled(_)
+            | FoundationError::NoAnchors(_)
+            | FoundationError::NoLine { .. }
+            | FoundationError::TooLong { .. }
+            | FoundationError::TooManyNames { .. }
+            | FoundationError::NothingMasked
+            | FoundationError::NoExamples { .. } => Self::error("E0734", message),
         }
     }
 }

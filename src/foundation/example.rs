@@ -219,11 +219,7 @@ impl Example {
                 sequence.component_features.extend(component_features(component, &candidates));
             }
             previous = match value {
-                Decoded::Int(value) => {
-                    let log_mass =
-                        candidates.components.iter().find(|c| c.location == x).map_or(-20.0, |c| c.log_weight);
-                    Previous::int(value, log_mass)
-                }
+                Decoded::Int(value) => Previous::int(value, &candidates),
                 Decoded::Real(z) => Previous::real(z, &candidates),
                 Decoded::Absent => previous,
             };

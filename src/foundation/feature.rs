@@ -75,9 +75,10 @@ impl Previous {
         }
     }
 
-    /// A value of a discrete variable, and the log probability that it had.
-    pub fn int(value: i64, log_mass: f64) -> Self {
+    /// A value of a discrete variable, and the values among which it was.
+    pub fn int(value: i64, candidates: &Candidates) -> Self {
         let x = value as f64;
+        let log_mass = candidates.components.iter().find(|c| c.location == x).map_or(-20.0, |c| c.log_weight);
         let mut features = [0.0; 8];
         features[0] = relative(x);
         features[1] = (x / 10.0).tanh() as f32;

@@ -13,6 +13,7 @@ mod head;
 mod lexeme;
 mod prompt;
 mod training;
+mod tuning;
 mod weights;
 
 pub use decode::Prepared;
@@ -26,4 +27,5 @@ pub use head::{Adjusted, AnchorKind, Candidate, Candidates, OUTPUTS, PARTS};
 pub use lexeme::{Encoded, MOST_NAMES, Vocabulary};
 pub use prompt::Prompt;
 pub use training::{HeldOut, StepReport, TrainOptions, Trainer, pack};
+pub use tuning::{TuneOptions, TuneReport};
 pub use weights::Foundation;

@@ -186,6 +186,11 @@ impl Trainer {
         &self.foundation
     }
 
+    /// The weights, without what training needs.
+    pub fn into_foundation(self) -> Foundation {
+        self.foundation
+    }
+
     /// How it trains.
     pub fn options(&self) -> &TrainOptions {
         &self.options

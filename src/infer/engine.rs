@@ -188,6 +188,8 @@ pub struct Rung {
     pub rung: &'static str,
     /// Whether its certificate held.
     pub held: bool,
+    /// Whether it gave an answer, certified or not.
+    pub tried: bool,
     /// Why, or why not.
     pub reason: String,
     /// What it took.

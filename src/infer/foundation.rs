@@ -31,6 +31,12 @@ pub trait Amortized: fmt::Debug + Send + Sync {
     /// # Errors
     /// Why it cannot, in words.
     fn prepare<'q>(&'q self, query: &Query<'_>) -> Result<Box<dyn Drawer + 'q>, String>;
+
+    /// The same, after it has learned from this query for so many seconds.
+    ///
+    /// # Errors
+    /// Why it cannot, in words.
+    fn tune(&self, query: &Query<'_>, seconds: f64) -> Result<Arc<dyn Amortized>, String>;
 }
 
 /// A query that was read.

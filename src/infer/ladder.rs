@@ -11,6 +11,7 @@ use super::query::Query;
 use super::summary::summarise;
 use super::target::{Target, TargetRef};
 use super::{enumerate, foundation, givens, gradient, importance, laplace, mh, smc};
+use crate::density::Evaluator as _;
 use crate::diagnostic::Diagnostic;
 
 /// Executions that the ladder enumerates.
@@ -22,6 +23,14 @@ const MOST: usize = 128_000;
 
 /// Draws of the network at first.
 const AMORTIZED: usize = 1_000;
+
+/// Seconds of fine-tuning, and the part of the time left that it may take.
+const TUNING: f64 = 4.0;
+const TUNING_SHARE: f64 = 0.3;
+
+/// What NUTS is predicted to need: draws with their warm-up, over all chains, and gradients for each.
+const NUTS_DRAWS: f64 = 8_000.0;
+const NUTS_GRADIENTS: f64 = 8.0;
 
 /// Importance draws that come first, effective draws of them that are too few, and seconds that more may take all the same.
 const PILOT: usize = 256;
@@ -142,7 +151,8 @@ fn validate(options: &InferOptions) -> Result<(), InferError> {
 }
 
 fn rung(name: &'static str, sampled: &Sampled, start: Instant) -> Rung {
-    Rung { rung: name, held: sampled.held, reason: sampled.reason.clone(), seconds: start.elapsed().as_secs_f64() }
+    let (reason, seconds) = (sampled.reason.clone(), start.elapsed().as_secs_f64());
+    Rung { rung: name, held: sampled.held, tried: true, reason, seconds }
 }
 
 fn climb(
@@ -205,6 +215,18 @@ fn climb(
             rungs.push(failed(importance::ENGINE.name, &error, start));
         }
         Err(error) => return Err(error),
+    }
+    if let Some(done) = best.take_if(|(_, sampled)| sampled.held || left() <= 0.0) {
+        return Ok(done);
+    }
+
+    if rungs.iter().any(|rung| rung.rung == foundation::ENGINE.name && rung.tried)
+        && let Some(sampled) = climb_tuning(target, options, progress, &left, rungs)?
+    {
+        rungs.push(rung(TUNED, &sampled, start));
+        if sampled.held || best.is_none() {
+            best = Some((foundation::ENGINE.name, sampled));
+        }
     }
     if let Some(done) = best.take_if(|(_, sampled)| sampled.held || left() <= 0.0) {
         return Ok(done);
@@ -302,6 +324,62 @@ fn climb_foundation(
         Err(error) => Err(error),
     }
 }
+
+/// Draws of a network that has learned from this query; nothing where that cannot be, or NUTS is predicted to be quicker.
+fn climb_tuning(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+    left: &dyn Fn() -> f64,
+    rungs: &mut Vec<Rung>,
+) -> Result<Option<Sampled>, InferError> {
+    let Some(amortized) = options.weights.amortized() else { return Ok(None) };
+    let start = Instant::now();
+    let Ok(mut query) = Query::by_pieces(*target, foundation::ENGINE.name, options.seed) else { return Ok(None) };
+    let seconds = TUNING.min(TUNING_SHARE * left());
+    if let Some(predicted) = predict_nuts(&query).filter(|predicted| *predicted < seconds) {
+        let reason = format!("skipped: NUTS is predicted to take {predicted:.1} s");
+        rungs.push(Rung { rung: TUNED, held: false, tried: false, reason, seconds: start.elapsed().as_secs_f64() });
+        return Ok(None);
+    }
+    progress.start(TUNED, 1);
+    let tuned = match amortized.tune(&query, seconds) {
+        Ok(tuned) => tuned,
+        Err(reason) => {
+            rungs.push(Rung { rung: TUNED, held: false, tried: false, reason, seconds: start.elapsed().as_secs_f64() });
+            return Ok(None);
+        }
+    };
+    let first = options.draws.unwrap_or(AMORTIZED);
+    match more_draws(first, left, |draws| foundation::sample(&mut query, &*tuned, draws, progress)) {
+        Ok(sampled) => Ok(Some(sampled)),
+        Err(error @ (InferError::Refused { .. } | InferError::NoDrawSurvived { .. })) => {
+            rungs.push(failed(TUNED, &error, start));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Seconds that NUTS would take, by the time of a gradient; `None` where there is no density that it could climb.
+fn predict_nuts(query: &Query<'_>) -> Option<f64> {
+    let density = query.compiled.density()?;
+    let mut evaluator = density.on_tape();
+    let mut gradient = vec![0.0; query.compiled.dimension()];
+    let start = Instant::now();
+    for _ in 0..TIMED {
+        evaluator.gradient(&query.prior.middle, &mut gradient);
+    }
+    let each = start.elapsed().as_secs_f64() / f64::from(TIMED);
+    let threads = rayon::current_num_threads().min(CHAINS) as f64;
+    Some(NUTS_DRAWS * NUTS_GRADIENTS * each / threads)
+}
+
+/// Gradients that are timed.
+const TIMED: u32 = 5;
+
+/// The name of the rung.
+const TUNED: &str = "fine-tune";
 
 /// Draws from the anchors, more where more would do.
 fn climb_laplace(
@@ -413,5 +491,6 @@ fn climb_smc(
 }
 
 fn failed(name: &'static str, error: &InferError, start: Instant) -> Rung {
-    Rung { rung: name, held: false, reason: error.to_string(), seconds: start.elapsed().as_secs_f64() }
+    let (reason, seconds) = (error.to_string(), start.elapsed().as_secs_f64());
+    Rung { rung: name, held: false, tried: false, reason, seconds }
 }

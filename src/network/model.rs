@@ -100,6 +100,15 @@ impl Network {
         Ok(Self { config, layout, tensors, trained, arena: Arena::default() })
     }
 
+    /// A network of its own with the same parameters.
+    ///
+    /// # Errors
+    ///
+    /// [`NetworkError::Tensor`] if there is no memory for it.
+    pub fn duplicate(&self) -> Result<Self, NetworkError> {
+        Self::with(self.config.clone(), |index, _| Ok(self.values(index)))
+    }
+
     /// The configuration.
     pub fn config(&self) -> &NetworkConfig {
         &self.config

@@ -267,7 +267,8 @@ impl<'p, 'm> Walker<'p, 'm> {
         let target = place.element(&indices);
         self.residuals[slot] = Residual::Place(place);
         let kind = ast::StmtKind::Let(Box::new(ast::Let {
-            form: if line.condition { ast::LetForm::Observe } else { ast::LetForm::Bare },
+            // With a value, the bare form of an int or a truth value is a condition.
+            form: ast::LetForm::Bare,
             target: target.clone(),
             ty: None,
             value: piece.tree(span)?,

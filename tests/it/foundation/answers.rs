@@ -1,0 +1,101 @@
+//! Answers of the network: whatever its weights are, the importance weights of its draws are exact.
+
+use std::sync::Arc;
+
+use unmask::foundation::{AnchorKind, FoundationError};
+use unmask::infer::anchors::Anchors;
+use unmask::infer::{InferOptions, Inferred, Method, Query, Silent, Target, Weights, infer};
+use unmask::{Data, Model};
+
+use super::{PROGRAMS, small, spoilt, target};
+
+fn answer(target: &Target, weights: Weights, method: &str, draws: usize) -> Inferred {
+    let method = Method::named(method).unwrap();
+    let options = InferOptions { method, draws: Some(draws), weights, ..InferOptions::default() };
+    infer(target, &options, &mut Silent).unwrap()
+}
+
+/// Data for the test programs.
+const DATA: [&[&str]; 6] = [&["s=2", "y=3"], &["y=2.5"], &["y=1.5"], &["k=2", "j=0"], &["k=7"], &["y=1"]];
+
+#[test]
+fn evidence_is_exact_whatever_the_weights_are() {
+    for kind in [AnchorKind::Laplace, AnchorKind::Prior] {
+        for (source, data) in PROGRAMS.iter().zip(DATA) {
+            let target = target(source, data);
+            let learnt = Target { conditions: unmask::runtime::Conditions::new(), ..target.clone() };
+            let weights = Weights::Of(Arc::new(spoilt(&[learnt], kind)));
+            let found = answer(&target, weights, "foundation", 20_000);
+            let reference = answer(&target, Weights::None, "importance", 200_000);
+            let (a, b) = (found.log_evidence.unwrap(), reference.log_evidence.unwrap());
+            let errors = [&found, &reference].map(|i| i.log_evidence_error.unwrap());
+            let error = (errors[0].powi(2) + errors[1].powi(2)).sqrt();
+            assert!((a - b).abs() < 5.0 * error, "{kind:?}: {a} and {b} ± {error}: {source}");
+            for variable in &reference.variables {
+                let other = found.variable(&variable.name).unwrap_or_else(|| panic!("{} is lost", variable.name));
+                let error = (other.mcse.powi(2) + variable.mcse.powi(2)).sqrt();
+                let off = (other.mean - variable.mean).abs();
+                assert!(off < 5.0 * error + 1e-9, "{}: {} and {}: {source}", variable.name, other.mean, variable.mean);
+            }
+        }
+    }
+}
+
+#[test]
+fn draws_do_not_depend_on_their_number() {
+    let target = target(PROGRAMS[0], DATA[0]);
+    let foundation = small(AnchorKind::Laplace, 1);
+    let query = Query::for_anchors::<FoundationError>(target.borrow(), 1).unwrap();
+    let anchors = Anchors::new(&query.compiled, &query.prior).unwrap();
+    let prepared = foundation.prepare(&query).unwrap();
+    let many = prepared.draw(&anchors, 700, true, (1, 0)).unwrap();
+    let few = prepared.draw(&anchors, 37, true, (1, 0)).unwrap();
+    assert_eq!(few, many[..37]);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let alone = pool.install(|| prepared.draw(&anchors, 700, true, (1, 0)).unwrap());
+    assert_eq!(alone, many);
+    // Densities can be had again from the values: of draws of the anchors alone too.
+    assert!(many.iter().all(|d| d.log_proposal.is_finite() && d.target.is_some()));
+}
+
+#[test]
+fn untrained_weights_are_as_good_as_their_anchors() {
+    let source = "model m { sample a ~ normal(0, 2); sample b ~ normal(a, 1); observe y ~ normal(b, 0.5) @ 1.5; }";
+    let target = target(source, &[]);
+    let found = answer(&target, Weights::Of(Arc::new(small(AnchorKind::Laplace, 1))), "foundation", 2_000);
+    assert!(found.certified, "{}", found.reason);
+    let ess = found.variable("a").unwrap().ess.unwrap();
+    assert!(ess > 1_800.0, "{ess}");
+    let precision: f64 = 1.0 / 5.25;
+    let exact = -0.5 * (precision * 2.25 - precision.ln() + (2.0 * std::f64::consts::PI).ln());
+    assert!((found.log_evidence.unwrap() - exact).abs() < 5.0 * found.log_evidence_error.unwrap());
+}
+
+#[test]
+fn the_ladder_begins_with_the_network_and_says_where_it_cannot() {
+    let weights = Weights::Of(Arc::new(small(AnchorKind::Laplace, 1)));
+    let found = answer(&target(PROGRAMS[5], DATA[5]), weights.clone(), "auto", 1_000);
+    assert_eq!(found.ladder[0].rung, "foundation");
+    // A program without loops that is longer than the context.
+    let lines: String = (0..120).map(|i| format!("sample z{i} ~ normal(0, 1);")).collect();
+    let source = format!("model m {{ sample a ~ normal(0, 1); {lines} observe y ~ normal(a, 1) @ 0.5; }}");
+    let found = answer(&target(&source, &[]), weights, "auto", 1_000);
+    let rung = &found.ladder[0];
+    assert!(rung.rung == "foundation" && !rung.held, "{:?}", found.ladder);
+    assert!(rung.reason.contains("names") || rung.reason.contains("tokens"), "{}", rung.reason);
+    assert!(found.certified);
+}
+
+#[test]
+fn long_plates_are_answered_from_a_part_of_their_text() {
+    let y: Vec<f64> = (0..200).map(|i| f64::from(i % 7) - 3.0).collect();
+    let source =
+        "model m { given n: int; sample mu ~ normal(0, 10); plate i in 0..n { observe y[i] ~ normal(mu, 2); } }";
+    let model = Model::from_source("m.ppl", source).unwrap();
+    let target = model.target(&Data::new().with("y", y.clone())).unwrap();
+    let found = answer(&target, Weights::Of(Arc::new(small(AnchorKind::Laplace, 1))), "foundation", 2_000);
+    assert!(found.certified, "{}", found.reason);
+    let mean = y.iter().sum::<f64>() / (200.0 + 4.0 / 100.0);
+    let mu = found.variable("mu").unwrap();
+    assert!((mu.mean - mean).abs() < 5.0 * mu.mcse);
+}
