@@ -20,7 +20,7 @@ pub(super) fn evaluate_programs(arguments: &EvaluateArgs) -> Result<Status, Fail
     let options = EvaluateOptions { seed: arguments.seed, draws: !arguments.no_draws };
     let mut found: Vec<(String, Evaluated)> = Vec::new();
     for file in &arguments.files {
-        let (name, cases) = cases(arguments, file)?;
+        let (name, cases) = cases(arguments, file, foundation.encoding().digits())?;
         match evaluate(&foundation, &cases, options) {
             Ok(evaluated) => found.push((name, evaluated)),
             Err(error) => {
@@ -43,12 +43,12 @@ pub(super) fn foundation(path: Option<&Path>) -> Result<Foundation, Failure> {
 }
 
 /// The cases of a program: from a folder of exact ones where there is one of its name, else its own executions.
-fn cases(arguments: &EvaluateArgs, file: &str) -> Result<(String, Vec<Case>), Failure> {
+fn cases(arguments: &EvaluateArgs, file: &str, digits: Option<usize>) -> Result<(String, Vec<Case>), Failure> {
     let (model, target) = program(&arguments.libraries, file)?;
     let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let n = arguments.cases as usize;
     let Some(folder) = &arguments.oracle else {
-        let cases = cases_of(&target, arguments.mask.0, n, arguments.seed ^ 0x6361_7365);
+        let cases = cases_of(&target, arguments.mask.0, digits, n, arguments.seed ^ 0x6361_7365);
         return Ok((stem, cases.map_err(|e| plain("E0735", e.to_string()))?));
     };
     let path = if folder.is_dir() { folder.join(format!("{stem}.jsonl")) } else { folder.clone() };

@@ -201,11 +201,11 @@ struct TrainArgs {
     /// Where the weights go
     #[arg(short, long, value_name = "WEIGHTS")]
     output: PathBuf,
-    /// Go on from WEIGHTS.checkpoint, as if it had never stopped
+    /// Go on from WEIGHTS.checkpoint, as if it had never stopped; of the other options only --steps counts, where it is given
     #[arg(long)]
     resume: bool,
     /// Start from these weights
-    #[arg(long, value_name = "WEIGHTS", conflicts_with_all = ["resume", "anchors", "width", "layers"])]
+    #[arg(long, value_name = "WEIGHTS", conflicts_with_all = ["resume", "anchors", "encoding", "width", "layers"])]
     init: Option<PathBuf>,
     /// Steps of the optimiser
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -247,6 +247,12 @@ struct TrainArgs {
     /// What the head's components are placed relative to
     #[arg(long, default_value = "laplace", value_parser = anchors())]
     anchors: AnchorArg,
+    /// How programs become tokens
+    #[arg(long, value_enum, default_value = "lexeme")]
+    encoding: EncodingArg,
+    /// Start from the encoder, language head and tokenizer of RoBERTa or CodeBERT in a folder of Hugging Face's
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["init", "resume", "encoding", "width", "layers"])]
+    init_encoder: Option<PathBuf>,
     /// Width of the encoder
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u64).range(8..=4_096))]
     width: u64,
@@ -329,6 +335,15 @@ struct EvaluateArgs {
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+/// How programs become tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum EncodingArg {
+    /// One token a lexeme, one token a number with its exact value
+    Lexeme,
+    /// The plain text by a byte-pair encoding that is learnt from the programs; numbers have four digits
+    Text,
 }
 
 /// Anchors by their name.

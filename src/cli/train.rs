@@ -9,14 +9,18 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::console::{Failure, Status, note, read, tell};
-use super::{TrainArgs, builder};
+use super::{EncodingArg, TrainArgs, builder};
 use crate::api::{Data, Error, Model};
 use crate::check::STANDARD_LIBRARY;
 use crate::diagnostic::Diagnostic;
-use crate::foundation::{Foundation, FoundationError, HeldOut, StepReport, TrainOptions, Trainer, Vocabulary};
+use crate::foundation::{
+    Encoding, Foundation, FoundationError, HeldOut, StepReport, TextVocabulary, TrainOptions, Trainer, Vocabulary,
+};
 use crate::infer::Target;
 use crate::network::AdamOptions;
+use crate::runtime::random_stream;
 use crate::span::SourceMap;
+use crate::trace::{Mask, Tracer, annotate};
 
 /// Steps without a number or a time.
 const STEPS: u64 = 1_000;
@@ -35,7 +39,11 @@ pub(super) fn train(arguments: &TrainArgs) -> Result<Status, Failure> {
     let (targets, names): (Vec<Target>, Vec<String>) = programs(arguments)?.into_iter().unzip();
     let checkpoint = beside(&arguments.output, "checkpoint");
     let mut trainer = if arguments.resume {
-        Trainer::resume(&checkpoint, targets, &names).map_err(|e| failure(&e))?
+        let mut trainer = Trainer::resume(&checkpoint, targets, &names).map_err(|e| failure(&e))?;
+        if let Some(steps) = arguments.steps {
+            trainer.set_total(steps);
+        }
+        trainer
     } else {
         fresh(arguments, targets, names).map_err(|e| failure(&e))?
     };
@@ -103,11 +111,16 @@ fn fresh(arguments: &TrainArgs, targets: Vec<Target>, programs: Vec<String>) -> 
     // Of a time, the number of steps is not known yet: the rate rises in the meantime.
     let total = if arguments.minutes.is_some() { u64::MAX / 2 } else { total };
     let warmup = arguments.warmup.min(total / 2);
-    let foundation = match &arguments.init {
-        Some(path) => Foundation::load(path)?,
-        None => {
-            let sizes = (arguments.width as usize, arguments.layers as usize);
-            Foundation::untrained(vocabulary(), arguments.anchors.0, sizes, arguments.seed)?
+    let (sizes, seed) = ((arguments.width as usize, arguments.layers as usize), arguments.seed);
+    let foundation = match (&arguments.init, &arguments.init_encoder) {
+        (Some(path), _) => Foundation::load(path)?,
+        (None, Some(folder)) => Foundation::from_hugging_face(folder, arguments.anchors.0, seed)?,
+        (None, None) => {
+            let encoding = match arguments.encoding {
+                EncodingArg::Lexeme => Encoding::Lexeme(vocabulary()),
+                EncodingArg::Text => text_vocabulary(&targets, seed)?,
+            };
+            Foundation::untrained(encoding, arguments.anchors.0, sizes, seed)?
         }
     };
     let options = TrainOptions {
@@ -130,6 +143,31 @@ fn vocabulary() -> Vocabulary {
     let functions: Vec<String> = functions.collect();
     Vocabulary::lexeme(&functions.iter().map(String::as_str).collect::<Vec<_>>())
 }
+
+/// A byte-pair encoding of executions of the programs.
+fn text_vocabulary(targets: &[Target], seed: u64) -> Result<Encoding, FoundationError> {
+    let mut texts = Vec::new();
+    for (i, target) in targets.iter().enumerate() {
+        let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, Some(TEXT_DIGITS));
+        let mut rng = random_stream(seed, i as u64);
+        for _ in 0..TEXTS {
+            let trace = tracer.execution(&mut rng)?;
+            let conditions = Mask::Random.conditions(&trace, &target.conditions, &mut rng);
+            match annotate(&target.runtime, target.model, &conditions) {
+                Ok(annotated) => texts.push(crate::syntax::print(&annotated.visible())),
+                // The next step tells what is wrong with it.
+                Err(_) => break,
+            }
+        }
+    }
+    let learnt = TextVocabulary::train(texts.iter().map(String::as_str), TEXT_TOKENS)?;
+    Ok(Encoding::Text(Box::new(learnt)))
+}
+
+/// Executions of each program from which a byte-pair encoding is learnt, their digits, and its tokens.
+const TEXTS: usize = 200;
+const TEXT_DIGITS: usize = 4;
+const TEXT_TOKENS: usize = 2_000;
 
 fn library_functions(source: &str) -> Vec<String> {
     use crate::syntax::ast::ItemKind;

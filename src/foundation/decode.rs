@@ -88,7 +88,7 @@ impl Foundation {
     pub fn prepare(&self, query: &Query<'_>) -> Result<Prepared<'_>, FoundationError> {
         let target = query.target;
         let annotated = annotate(target.runtime, target.model, target.conditions)?;
-        let prompt = Prompt::new(&annotated, &self.vocabulary, &names_in_order(), self.context(), |_| ())?;
+        let prompt = Prompt::new(&annotated, &self.encoding, &names_in_order(), self.context(), |_| ())?;
         let encoded = self.network.encode(&prompt.sequence)?;
         let prior = query.prior.middle.iter().copied().zip(query.prior.scales.iter().copied()).collect();
         let parts = query.compiled.coordinate_info().iter().map(|info| info.element).collect();

@@ -82,12 +82,18 @@ struct Judged {
     certified: Option<bool>,
 }
 
-/// Executions of a program as cases, under a mask; a function of the seed.
+/// Executions of a program as cases, under a mask, with reals rounded to so many significant digits; a function of the seed.
 ///
 /// # Errors
 /// Where it cannot be simulated.
-pub fn cases_of(target: &Target, mask: Mask, n: usize, seed: u64) -> Result<Vec<Case>, FoundationError> {
-    let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, None);
+pub fn cases_of(
+    target: &Target,
+    mask: Mask,
+    digits: Option<usize>,
+    n: usize,
+    seed: u64,
+) -> Result<Vec<Case>, FoundationError> {
+    let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, digits);
     let mut cases = Vec::with_capacity(n);
     for i in 0..n {
         let mut rng: Stream = random_stream(seed, i as u64);
@@ -137,7 +143,7 @@ pub fn evaluate(
 
 fn example(foundation: &Foundation, case: &Case, seed: u64) -> Result<Example, FoundationError> {
     let truth = case.truth.iter().cloned();
-    Example::of_query(&case.target, truth, &foundation.vocabulary, foundation.context(), foundation.anchors, seed)
+    Example::of_query(&case.target, truth, &foundation.encoding, foundation.context(), foundation.anchors, seed)
 }
 
 fn judge(

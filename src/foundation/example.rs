@@ -6,10 +6,10 @@ use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use rustc_hash::FxHashMap;
 
+use super::encoding::Encoding;
 use super::error::FoundationError;
 use super::feature::{Previous, component_features, element_features};
 use super::head::{AnchorKind, Candidates};
-use super::lexeme::Vocabulary;
 use super::prompt::{Prompt, names_in_order, shuffled_names};
 use crate::infer::anchors::{Anchors, Conditional, Decoded, Presence, Shares, Walk};
 use crate::infer::{Query, Stream, Target, TargetRef};
@@ -85,7 +85,7 @@ impl Handler for Truth {
 
 /// How a query is read: with which names, and in which order its iterations stay where not all fit.
 struct Reading<'a> {
-    vocabulary: &'a Vocabulary,
+    encoding: &'a Encoding,
     context: usize,
     names: Vec<u32>,
     /// Seed of the order of iterations; without one, as they come.
@@ -95,7 +95,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn prompt(&self, target: &TargetRef<'_>) -> Result<Prompt, FoundationError> {
         let annotated = annotate(target.runtime, target.model, target.conditions)?;
-        Prompt::new(&annotated, self.vocabulary, &self.names, self.context, |iterations| {
+        Prompt::new(&annotated, self.encoding, &self.names, self.context, |iterations| {
             if let Some(seed) = self.order {
                 iterations.shuffle(&mut random_stream(seed, 0));
             }
@@ -110,12 +110,12 @@ impl Example {
     /// Where the program cannot be simulated, or the query that the mask leaves has no anchors or no text.
     pub fn draw(
         lesson: &Target,
-        vocabulary: &Vocabulary,
+        encoding: &Encoding,
         context: usize,
         options: &ExampleOptions,
         rng: &mut Stream,
     ) -> Result<Self, FoundationError> {
-        let mut tracer = Tracer::new(&lesson.runtime, lesson.model, &lesson.conditions, None);
+        let mut tracer = Tracer::new(&lesson.runtime, lesson.model, &lesson.conditions, encoding.digits());
         let trace = tracer.execution(rng)?;
         let mask = options.mask.unwrap_or(if rng.random::<f64>() < 0.5 { Mask::Role } else { Mask::Random });
         let conditions = mask.conditions(&trace, &lesson.conditions, rng);
@@ -123,12 +123,12 @@ impl Example {
         let truth = Truth { values: truth.collect(), ..Truth::default() };
         let computed = trace.computed.iter().cloned();
         let written = trace.choices.iter().map(|c| (c.name.clone(), c.value.clone())).chain(computed).collect();
-        let reading = Reading { vocabulary, context, names: shuffled_names(rng), order: Some(rng.random()) };
+        let reading = Reading { encoding, context, names: shuffled_names(rng), order: Some(rng.random()) };
         let target = TargetRef { conditions: &conditions, ..lesson.borrow() };
         let mut prompt = reading.prompt(&target)?;
-        prompt.ask(vocabulary, &written);
+        prompt.ask(encoding, &written);
         if rng.random::<f64>() < options.corrupted {
-            prompt.corrupt(vocabulary, CORRUPTED, rng);
+            prompt.corrupt(encoding, CORRUPTED, rng);
             let sequence = Sequence { memory: Vec::new(), ..prompt.sequence };
             return Ok(Self::without_targets(sequence));
         }
@@ -142,13 +142,13 @@ impl Example {
     pub fn of_query(
         lesson: &Target,
         values: impl IntoIterator<Item = ((Arc<str>, Vec<i64>), Value)>,
-        vocabulary: &Vocabulary,
+        encoding: &Encoding,
         context: usize,
         anchors: AnchorKind,
         seed: u64,
     ) -> Result<Self, FoundationError> {
         let truth = Truth { values: values.into_iter().collect(), ..Truth::default() };
-        let reading = Reading { vocabulary, context, names: names_in_order(), order: None };
+        let reading = Reading { encoding, context, names: names_in_order(), order: None };
         let prompt = reading.prompt(&lesson.borrow())?;
         Self::of(lesson.borrow(), &prompt, truth, anchors, seed)
     }

@@ -5,18 +5,19 @@
 //! This is the only module that knows both programs and the network.
 
 mod decode;
+mod encoding;
 mod error;
 mod evaluate;
 mod example;
 mod feature;
 mod head;
-mod lexeme;
 mod prompt;
 mod training;
 mod tuning;
 mod weights;
 
 pub use decode::Prepared;
+pub use encoding::{Encoded, Encoding, MOST_NAMES, TextVocabulary, Vocabulary};
 pub use error::FoundationError;
 pub use evaluate::{Case, EvaluateOptions, Evaluated, cases_of, evaluate};
 pub use example::{Example, ExampleOptions};
@@ -24,7 +25,7 @@ pub use feature::{
     COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previous, component_features, element_features,
 };
 pub use head::{Adjusted, AnchorKind, Candidate, Candidates, OUTPUTS, PARTS};
-pub use lexeme::{Encoded, MOST_NAMES, Vocabulary};
+
 pub use prompt::Prompt;
 pub use training::{HeldOut, StepReport, TrainOptions, Trainer, pack};
 pub use tuning::{TuneOptions, TuneReport};

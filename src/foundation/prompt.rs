@@ -6,8 +6,8 @@ use rand::Rng;
 use rand::seq::SliceRandom as _;
 use rustc_hash::FxHashMap;
 
+use super::encoding::{Encoding, MOST_NAMES};
 use super::error::FoundationError;
-use super::lexeme::{MOST_NAMES, Vocabulary};
 use crate::infer::anchors::Element;
 use crate::network::Sequence;
 use crate::runtime::{Annotated, Line};
@@ -51,18 +51,21 @@ impl Prompt {
     /// [`FoundationError::TooLong`], [`FoundationError::TooManyNames`].
     pub fn new(
         annotated: &Annotated,
-        vocabulary: &Vocabulary,
+        encoding: &Encoding,
         names: &[u32],
         context: usize,
         order: impl FnOnce(&mut Vec<i64>),
     ) -> Result<Self, FoundationError> {
         let mut lines: Vec<&Line> = annotated.lines.iter().collect();
         let mut visible = annotated.visible();
-        let mut encoded = vocabulary.encode(&syntax::print(&visible), names)?;
+        let mut encoded = encoding.encode(&syntax::print(&visible), names)?;
         if encoded.tokens.len() > context {
             let length = encoded.tokens.len();
-            lines = minibatch(&mut visible, &annotated.lines, context.min(SHORTENED), order);
-            encoded = vocabulary.encode(&syntax::print(&visible), names)?;
+            // Lengths are counted in lexemes, of which the encoding may make several tokens.
+            let lexemes = syntax::lex(FileId::default(), &syntax::print(&visible)).tokens.len();
+            let wanted = context.min(SHORTENED) * lexemes.min(length) / length.max(1);
+            lines = minibatch(&mut visible, &annotated.lines, wanted, order);
+            encoded = encoding.encode(&syntax::print(&visible), names)?;
             if encoded.tokens.len() > context || lines.is_empty() {
                 return Err(FoundationError::TooLong { tokens: length, limit: context });
             }
@@ -104,20 +107,20 @@ impl Prompt {
     }
 
     /// Asks the language head for the numbers behind each `?`, where `truth` (by name) knows them.
-    pub fn ask(&mut self, vocabulary: &Vocabulary, truth: &FxHashMap<String, Value>) {
+    pub fn ask(&mut self, encoding: &Encoding, truth: &FxHashMap<String, Value>) {
         for (row, name) in &self.masked {
             if let Some(x) = truth.get(name).and_then(Value::as_f64) {
                 self.sequence.language_rows.push(*row);
-                self.sequence.language_targets.push(vocabulary.number(x));
+                self.sequence.language_targets.push(encoding.number(x));
             }
         }
     }
 
     /// Hides or exchanges a share of the tokens that are no `?`, and asks the language head for them: of those chosen, 80 %
     /// become a mask, 10 % another token, 10 % stay (Devlin et al. 2019).
-    pub fn corrupt(&mut self, vocabulary: &Vocabulary, share: f64, rng: &mut impl Rng) {
+    pub fn corrupt(&mut self, encoding: &Encoding, share: f64, rng: &mut impl Rng) {
         use rand::RngExt as _;
-        let mask = vocabulary.mask();
+        let mask = encoding.mask();
         let width = self.sequence.features.len() / self.sequence.tokens.len().max(1);
         for row in 0..self.sequence.tokens.len() {
             let token = self.sequence.tokens[row];
@@ -128,7 +131,7 @@ impl Prompt {
             self.sequence.language_targets.push(token);
             let how: f64 = rng.random();
             if how < 0.9 {
-                self.sequence.tokens[row] = if how < 0.8 { mask } else { rng.random_range(0..vocabulary.len() as u32) };
+                self.sequence.tokens[row] = if how < 0.8 { mask } else { rng.random_range(0..encoding.len() as u32) };
                 self.sequence.features[row * width..(row + 1) * width].fill(0.0);
             }
         }

@@ -8,10 +8,10 @@ use std::thread::JoinHandle;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::encoding::Encoding;
 use super::error::FoundationError;
 use super::example::{Example, ExampleOptions};
 use super::head::{AnchorKind, OUTPUTS};
-use super::lexeme::Vocabulary;
 use super::weights::Foundation;
 use crate::infer::{Stream, Target};
 use crate::network::{Adam, AdamOptions, AdamStep, Batch, Seeds, load_checkpoint, save_checkpoint};
@@ -114,7 +114,7 @@ struct Worker {
 #[derive(Clone, Debug)]
 struct Source {
     lessons: Vec<Target>,
-    vocabulary: Vocabulary,
+    encoding: Encoding,
     context: usize,
     seed: u64,
     limit: Option<u64>,
@@ -129,7 +129,7 @@ impl Source {
         let mut last = None;
         for attempt in 0..TRIES {
             let mut rng: Stream = random_stream(self.seed.wrapping_add(attempt << 40), index);
-            match Example::draw(lesson, &self.vocabulary, self.context, &self.options, &mut rng) {
+            match Example::draw(lesson, &self.encoding, self.context, &self.options, &mut rng) {
                 Ok(example) => return Ok(example),
                 Err(error @ FoundationError::Runtime(_)) => return Err(error),
                 Err(error) => last = Some(error),
@@ -220,7 +220,7 @@ impl Trainer {
     fn source(&self) -> Source {
         Source {
             lessons: self.lessons.clone(),
-            vocabulary: self.foundation.vocabulary.clone(),
+            encoding: self.foundation.encoding.clone(),
             context: self.foundation.context(),
             seed: self.options.seed,
             limit: self.options.examples,
@@ -306,7 +306,7 @@ impl Trainer {
     /// # Errors
     /// Where the file cannot be written.
     pub fn save_checkpoint(&self, path: &Path) -> Result<(), FoundationError> {
-        let mut texts: BTreeMap<String, String> = self.foundation.texts();
+        let mut texts: BTreeMap<String, String> = self.foundation.texts()?;
         let state = State { options: self.options.clone(), best: self.best };
         let text = serde_json::to_string(&state)
             .map_err(|e| FoundationError::Weights { reason: format!("the state cannot be written: {e}") })?;

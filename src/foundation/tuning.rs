@@ -67,7 +67,7 @@ impl Foundation {
     ) -> Result<Self, FoundationError> {
         let anchors = Anchors::new(&query.compiled, &query.prior)?;
         let mut tuned =
-            Self { network: self.network.duplicate()?, vocabulary: self.vocabulary.clone(), anchors: self.anchors };
+            Self { network: self.network.duplicate()?, encoding: self.encoding.clone(), anchors: self.anchors };
         tuned.network.train_layers(Some(options.layers));
         let schedule = AdamOptions { rate: options.rate, warmup: 5, total: options.steps + 1, clip: 1.0 };
         let mut adam = Adam::new(&tuned.network, schedule);

@@ -1,14 +1,14 @@
-//! Weights: a network, the vocabulary that it reads, and the anchors that it was trained on.
+//! Weights: a network, the encoding that it reads, and the anchors that it was trained on.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::encoding::{Encoding, Stored, TextVocabulary};
 use super::error::FoundationError;
-use super::feature::{COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES};
+use super::feature::{COMPONENT_FEATURES, ELEMENT_FEATURES};
 use super::head::{AnchorKind, OUTPUTS};
-use super::lexeme::Vocabulary;
 use crate::network::{
     Checkpoint, DecoderConfig, EncoderConfig, HeadConfig, Network, NetworkConfig, checkpoint_from_bytes,
     load_checkpoint, save_checkpoint,
@@ -26,18 +26,23 @@ const CONTEXT: usize = 1_024;
 /// What is built in.
 const BUNDLED: &[u8] = include_bytes!("../../weights/foundation.safetensors");
 
+/// The decoder and the head of all weights.
+fn on_top() -> (DecoderConfig, HeadConfig) {
+    (DecoderConfig::light(ELEMENT_FEATURES), HeadConfig { features: COMPONENT_FEATURES, hidden: 64, outputs: OUTPUTS })
+}
+
 /// Weights that answer queries.
 #[derive(Debug)]
 pub struct Foundation {
     pub(super) network: Network,
-    pub(super) vocabulary: Vocabulary,
+    pub(super) encoding: Encoding,
     pub(super) anchors: AnchorKind,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Metadata {
     version: u32,
-    vocabulary: Vec<String>,
+    vocabulary: Stored,
     anchors: AnchorKind,
 }
 
@@ -47,20 +52,32 @@ impl Foundation {
     /// # Errors
     /// [`FoundationError::Network`] for sizes that do not go together.
     pub fn untrained(
-        vocabulary: Vocabulary,
+        encoding: Encoding,
         anchors: AnchorKind,
         (width, layers): (usize, usize),
         seed: u64,
     ) -> Result<Self, FoundationError> {
-        let compact = EncoderConfig::compact(vocabulary.len(), CONTEXT, NUMBER_FEATURES);
-        let encoder = EncoderConfig { width, layers, inner: 4 * width, ..compact };
-        let config = NetworkConfig {
-            encoder,
-            language: true,
-            decoder: Some(DecoderConfig::light(ELEMENT_FEATURES)),
-            head: Some(HeadConfig { features: COMPONENT_FEATURES, hidden: 64, outputs: OUTPUTS }),
-        };
-        Ok(Self { network: Network::new(config, seed)?, vocabulary, anchors })
+        let encoder = EncoderConfig::compact(encoding.len(), CONTEXT, encoding.features());
+        let encoder = EncoderConfig { width, layers, inner: 4 * width, ..encoder };
+        let (decoder, head) = on_top();
+        let config = NetworkConfig { encoder, language: true, decoder: Some(decoder), head: Some(head) };
+        Ok(Self { network: Network::new(config, seed)?, encoding, anchors })
+    }
+
+    /// RoBERTa or CodeBERT from a folder in Hugging Face's form, tokenizer and all, with an untrained decoder and head.
+    ///
+    /// # Errors
+    /// Where the folder has no such model.
+    pub fn from_hugging_face(folder: &Path, anchors: AnchorKind, seed: u64) -> Result<Self, FoundationError> {
+        let encoding = Encoding::Text(Box::new(TextVocabulary::from_folder(folder)?));
+        let (decoder, head) = on_top();
+        let network = Network::from_hugging_face(folder, Some(decoder), Some(head), seed)?;
+        let vocabulary = network.config().encoder.vocabulary;
+        if encoding.len() > vocabulary {
+            let reason = format!("the tokenizer has {} tokens, the model {vocabulary}", encoding.len());
+            return Err(FoundationError::Weights { reason });
+        }
+        Ok(Self { network, encoding, anchors })
     }
 
     /// The network.
@@ -68,9 +85,9 @@ impl Foundation {
         &self.network
     }
 
-    /// The vocabulary.
-    pub fn vocabulary(&self) -> &Vocabulary {
-        &self.vocabulary
+    /// The encoding.
+    pub fn encoding(&self) -> &Encoding {
+        &self.encoding
     }
 
     /// The anchors that the head is placed relative to.
@@ -84,12 +101,11 @@ impl Foundation {
     }
 
     /// What is kept in a file beside the parameters.
-    pub(super) fn texts(&self) -> BTreeMap<String, String> {
-        let vocabulary = self.vocabulary.entries().to_vec();
-        let metadata = Metadata { version: VERSION, vocabulary, anchors: self.anchors };
-        // Numbers and texts are always JSON.
-        let text = serde_json::to_string(&metadata).unwrap_or_default();
-        BTreeMap::from([(KEY.to_owned(), text)])
+    pub(super) fn texts(&self) -> Result<BTreeMap<String, String>, FoundationError> {
+        let metadata = Metadata { version: VERSION, vocabulary: self.encoding.store()?, anchors: self.anchors };
+        let text = serde_json::to_string(&metadata)
+            .map_err(|e| FoundationError::Weights { reason: format!("they cannot be written: {e}") })?;
+        Ok(BTreeMap::from([(KEY.to_owned(), text)]))
     }
 
     /// Writes the weights; the file is whole or not there.
@@ -97,7 +113,7 @@ impl Foundation {
     /// # Errors
     /// [`FoundationError::Network`] where it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), FoundationError> {
-        Ok(save_checkpoint(path, &self.network, None, &self.texts())?)
+        Ok(save_checkpoint(path, &self.network, None, &self.texts()?)?)
     }
 
     /// Reads weights from a file.
@@ -135,11 +151,12 @@ impl Foundation {
         if metadata.version != VERSION {
             return Err(wrong(format!("their form is {}, not {VERSION}", metadata.version)));
         }
+        let encoding = Encoding::restore(metadata.vocabulary)?;
         let Checkpoint { network, adam, texts } = checkpoint;
         let config = network.config();
         let expected = [
-            ("tokens", config.encoder.vocabulary, metadata.vocabulary.len()),
-            ("features of a number", config.encoder.features, NUMBER_FEATURES),
+            ("tokens", encoding.len().max(config.encoder.vocabulary), config.encoder.vocabulary),
+            ("features of a number", config.encoder.features, encoding.features()),
             ("features of an element", config.decoder.as_ref().map_or(0, |d| d.features), ELEMENT_FEATURES),
             ("features of a component", config.head.as_ref().map_or(0, |h| h.features), COMPONENT_FEATURES),
             ("outputs of a component", config.head.as_ref().map_or(0, |h| h.outputs), OUTPUTS),
@@ -147,7 +164,6 @@ impl Foundation {
         if let Some((what, found, wanted)) = expected.into_iter().find(|(_, found, wanted)| found != wanted) {
             return Err(wrong(format!("{found} {what}, not {wanted}")));
         }
-        let vocabulary = Vocabulary::new(metadata.vocabulary);
-        Ok((Self { network, vocabulary, anchors: metadata.anchors }, (adam, texts)))
+        Ok((Self { network, encoding, anchors: metadata.anchors }, (adam, texts)))
     }
 }

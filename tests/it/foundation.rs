@@ -4,7 +4,7 @@ mod answers;
 mod heads;
 mod training;
 
-use unmask::foundation::{AnchorKind, Foundation, TrainOptions, Trainer, Vocabulary};
+use unmask::foundation::{AnchorKind, Encoding, Foundation, TrainOptions, Trainer, Vocabulary};
 use unmask::infer::Target;
 use unmask::network::AdamOptions;
 use unmask::{Data, Model};
@@ -15,7 +15,7 @@ fn target(source: &str, data: &[&str]) -> Target {
 }
 
 fn small(anchors: AnchorKind, seed: u64) -> Foundation {
-    Foundation::untrained(Vocabulary::lexeme(&["rosenbrock"]), anchors, (16, 1), seed).unwrap()
+    Foundation::untrained(Encoding::Lexeme(Vocabulary::lexeme(&["rosenbrock"])), anchors, (16, 1), seed).unwrap()
 }
 
 fn options(steps: u64, rate: f64) -> TrainOptions {

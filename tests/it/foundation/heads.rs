@@ -2,21 +2,21 @@
 
 use rand::RngExt as _;
 
-use unmask::foundation::{AnchorKind, Candidates, Example, ExampleOptions, OUTPUTS, Vocabulary};
+use unmask::foundation::{AnchorKind, Candidates, Encoding, Example, ExampleOptions, OUTPUTS, Vocabulary};
 use unmask::runtime::random_stream;
 
 use super::{PROGRAMS, target};
 
 /// Elements of executions of the test programs, with random outputs of a network.
 fn elements(kind: AnchorKind) -> Vec<(Candidates, f64, Vec<f32>)> {
-    let vocabulary = Vocabulary::lexeme(&[]);
+    let encoding = Encoding::Lexeme(Vocabulary::lexeme(&[]));
     let options = ExampleOptions { anchors: kind, mask: None, corrupted: 0.0 };
     let mut found = Vec::new();
     for (i, source) in PROGRAMS.iter().enumerate() {
         let target = target(source, &[]);
         for seed in 0..10 {
             let mut rng = random_stream(seed, i as u64);
-            let Ok(example) = Example::draw(&target, &vocabulary, 512, &options, &mut rng) else { continue };
+            let Ok(example) = Example::draw(&target, &encoding, 512, &options, &mut rng) else { continue };
             for (candidates, value) in example.targets {
                 let n = candidates.components.len() * OUTPUTS;
                 let outputs = (0..n).map(|_| 3.0 * rng.random::<f32>() - 1.5).collect();

@@ -56,7 +56,9 @@ fn weights_are_checked_before_they_are_used() {
     let foundation = small(AnchorKind::Laplace, 5);
     foundation.save(&path).unwrap();
     let bytes = std::fs::read(&path).unwrap();
-    assert_eq!(Foundation::from_bytes(&bytes).unwrap().vocabulary(), foundation.vocabulary());
+    let again = Foundation::from_bytes(&bytes).unwrap();
+    assert_eq!(again.encoding().encode("model m { a = 2.5 * b @ ?; }", &[3, 1, 2]).unwrap().values, [11]);
+    assert_eq!(again.encoding().len(), foundation.encoding().len());
     for cut in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
         assert!(Foundation::from_bytes(&bytes[..cut]).is_err(), "{cut} bytes");
     }

@@ -2,11 +2,12 @@
 
 use rustc_hash::FxHashMap;
 
-use super::error::FoundationError;
-use super::feature::{NUMBER_FEATURES, number_features};
+use super::Encoded;
 use crate::builtin::Builtin;
 use crate::check::core::Summary;
 use crate::dist::Family;
+use crate::foundation::error::FoundationError;
+use crate::foundation::feature::{NUMBER_FEATURES, number_features};
 use crate::span::FileId;
 use crate::syntax::{KEYWORDS, SYMBOLS, Token, lex};
 
@@ -24,17 +25,6 @@ const EXPONENTS: std::ops::RangeInclusive<i32> = -4..=7;
 pub struct Vocabulary {
     entries: Vec<String>,
     index: FxHashMap<String, u32>,
-}
-
-/// A text as tokens.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Encoded {
-    /// Tokens, `[T]`.
-    pub tokens: Vec<u32>,
-    /// Numeric features, `[T, NUMBER_FEATURES]`.
-    pub features: Vec<f32>,
-    /// For each `@`, the row of the first token of the value (or `?`) behind it.
-    pub values: Vec<u32>,
 }
 
 impl Vocabulary {
