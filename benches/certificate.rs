@@ -203,7 +203,8 @@ fn answers(target: &Target, seed: u64, slow: bool) -> Vec<(&'static str, Option<
     if slow {
         let chains = InferOptions { chains: Some(4), ..options("nuts", CHAIN_DRAWS, seed) };
         answers.push(("nuts", infer(target, &chains, &mut Silent).ok()));
-        answers.push(("smc", infer(target, &InferOptions { draws: None, ..options("smc", 1, seed) }, &mut Silent).ok()));
+        answers
+            .push(("smc", infer(target, &InferOptions { draws: None, ..options("smc", 1, seed) }, &mut Silent).ok()));
         let ladder = InferOptions { method: Method::Auto, draws: None, ..chains };
         answers.push(("auto", infer(target, &ladder, &mut Silent).ok()));
     }

@@ -276,7 +276,7 @@ fn climb_laplace(
     left: &dyn Fn() -> f64,
 ) -> Result<Sampled, InferError> {
     let mut query = Query::by_pieces(*target, laplace::ENGINE.name, options.seed)?;
-    more_draws(options, left, |draws| laplace::sample(&mut query, draws, progress))
+    more_draws(options, left, |draws| laplace::sample(&mut query, draws, MOST, progress))
 }
 
 /// Draws from the prior, more where more would do; a few alone where an execution takes long and those few say enough.
@@ -307,6 +307,7 @@ fn more_draws(
         let before = Instant::now();
         let sampled = sample(draws)?;
         let ess = sampled.weights.as_deref().map_or(0.0, super::diagnostics::weights_ess);
+        draws = draws.max(sampled.record.len());
         let wanted = draws as f64 * 1.5 * importance::ENOUGH / ess;
         let cost = before.elapsed().as_secs_f64() * wanted / draws as f64;
         // Later rungs need time too.

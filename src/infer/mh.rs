@@ -538,7 +538,7 @@ impl<'a> Chains<'a> {
             chunks.push(all);
             ledger.absorb(&chain.ledger);
         }
-        let (held, reason) = certify_chains(&record, self.chains.len(), &|_| false);
+        let (held, reason) = certify_chains(&record, self.chains.len(), &[], &|_| false);
         let mut warnings = Vec::new();
         if let Some((text, count, span)) = ledger.main_reason() {
             warnings.push(
@@ -553,6 +553,7 @@ impl<'a> Chains<'a> {
             record,
             weights: None,
             chains: self.chains.len(),
+            families: Vec::new(),
             exact: false,
             k_hat: None,
             log_evidence: None,
