@@ -30,6 +30,10 @@ const SURE: f64 = 4_000.0;
 /// Draws of what is judged.
 const DRAWS: usize = 1_000;
 const PRIOR_DRAWS: usize = 4_000;
+const CHAIN_DRAWS: usize = 4_000;
+
+/// One case in so many is answered by the engines that take long as well.
+const SLOW: u64 = 8;
 
 /// Wrong means and evidences, in standard deviations and in nats, and in standard errors.
 const MEAN: f64 = 0.25;
@@ -186,16 +190,25 @@ fn reference(target: &Target, seed: u64) -> Option<Reference> {
     Some(Reference { moments, log_evidence: (long.log_evidence?, long.log_evidence_error?) })
 }
 
-/// Each way to answer, with whether it is a good one.
-fn answers(target: &Target, seed: u64) -> Vec<(&'static str, Option<Inferred>)> {
+/// Each way to answer; the slow ones too, if asked for.
+fn answers(target: &Target, seed: u64, slow: bool) -> Vec<(&'static str, Option<Inferred>)> {
     let prior = options("importance", PRIOR_DRAWS, seed);
-    vec![
+    let mut answers = vec![
         ("laplace", infer(target, &options("laplace", DRAWS, seed), &mut Silent).ok()),
         ("importance, prior", infer(target, &prior, &mut Silent).ok()),
         ("importance, wide", infer_from(target, &Bad::Wide, &prior, &mut Silent).ok()),
         ("importance, narrow and off", infer_from(target, &Bad::Narrow, &prior, &mut Silent).ok()),
         ("importance, half missing", infer_from(target, &Bad::Half, &prior, &mut Silent).ok()),
-    ]
+    ];
+    if slow {
+        let chains = InferOptions { chains: Some(4), ..options("nuts", CHAIN_DRAWS, seed) };
+        answers.push(("nuts", infer(target, &chains, &mut Silent).ok()));
+        answers
+            .push(("smc", infer(target, &InferOptions { draws: None, ..options("smc", 1, seed) }, &mut Silent).ok()));
+        let ladder = InferOptions { method: Method::Auto, draws: None, ..chains };
+        answers.push(("auto", infer(target, &ladder, &mut Silent).ok()));
+    }
+    answers
 }
 
 fn main() {
@@ -212,7 +225,7 @@ fn main() {
         let tallies: Mutex<BTreeMap<String, Tally>> = Mutex::default();
         let judge = |target: &Target, given: &InferOptions| {
             if let Some(reference) = reference(target, given.seed) {
-                for (way, inferred) in answers(target, given.seed) {
+                for (way, inferred) in answers(target, given.seed, (given.seed >> 5).is_multiple_of(SLOW)) {
                     let Some(inferred) = inferred else { continue };
                     let report = |text: String| println!("  wrong: {name}, {way}, seed {}: {text}", given.seed);
                     tallies.lock().unwrap().entry(way.into()).or_default().add(&inferred, &reference, &report);
@@ -263,7 +276,7 @@ fn oracle(cases: usize, total: &mut BTreeMap<String, Tally>) {
             let reference =
                 Reference { moments: moments.collect(), log_evidence: (exact["log_evidence"].as_f64().unwrap(), 0.0) };
             let target = model.target(&data).unwrap();
-            for (way, inferred) in answers(&target, i as u64) {
+            for (way, inferred) in answers(&target, i as u64, (i as u64).is_multiple_of(SLOW)) {
                 let Some(inferred) = inferred else { continue };
                 let report = |text: String| println!("  wrong: {name}, {way}, line {}: {text}", i + 1);
                 tallies.entry(way.into()).or_default().add(&inferred, &reference, &report);

@@ -162,6 +162,12 @@ impl Density<'_> {
     pub fn steps(&self) -> usize {
         self.tape.steps.len() + self.tape.fused.len()
     }
+
+    /// How many numbers one evaluation computes.
+    pub fn size(&self) -> usize {
+        let fused: usize = self.tape.fused.iter().map(|f| f.lanes as usize).sum();
+        self.tape.template.len() + fused
+    }
 }
 
 impl LogDensity for Density<'_> {
@@ -251,8 +257,7 @@ impl Reader {
             let address = compiled.addresses.address(variable, indices);
             entries.push(Entry { address, deterministic, what });
         }
-        let zero = compiled.graph.constant(0.0);
-        let tape = Tape::new(&compiled.graph, zero, coordinates, &outputs);
+        let tape = Tape::of_outputs(&compiled.graph, coordinates, &outputs);
         Self { tape, entries }
     }
 

@@ -46,12 +46,22 @@ impl<'g> Schedule<'g> {
         Self { graph, coordinates, positions, tape }
     }
 
-    pub fn build(mut self, root: Node, outputs: &[Node]) -> Tape {
-        let terms: Vec<Node> =
-            if self.graph.op(root) == Op::Sum { self.graph.arguments(root).to_vec() } else { vec![root] };
+    /// Without `root`, of the outputs alone.
+    pub fn build(mut self, root: Option<Node>, outputs: &[Node]) -> Tape {
+        let terms: Vec<Node> = match root {
+            None => Vec::new(),
+            Some(root) if self.graph.op(root) == Op::Sum => self.graph.arguments(root).to_vec(),
+            Some(root) => vec![root],
+        };
         let uses = self.uses(&terms, outputs);
-        let (fused, rest): (Vec<Node>, Vec<Node>) =
-            terms.into_iter().partition(|t| matches!(self.graph.op(*t), Op::Density(_)) && uses[t.0 as usize] == 1);
+        // Equal rows of data are one node, and several terms: lanes of their own.
+        let mut times: FxHashMap<Node, u32> = FxHashMap::default();
+        for term in &terms {
+            *times.entry(*term).or_default() += 1;
+        }
+        let (fused, rest): (Vec<Node>, Vec<Node>) = terms
+            .into_iter()
+            .partition(|t| matches!(self.graph.op(*t), Op::Density(_)) && times.get(t) == Some(&uses[t.0 as usize]));
         self.compute(&uses, &fused);
         for (key, lanes) in self.groups(&fused) {
             let operands = self.operands(&lanes);

@@ -35,6 +35,8 @@ pub struct LatentStructure {
     pub held: Option<i64>,
     /// Positions of its coordinates among those of the [`Compiled`]; none of a discrete variable.
     pub coordinates: Vec<usize>,
+    /// Whether it is real and has a bound on one side, as scales have.
+    pub half_line: bool,
     /// Positions (in the list of latents) of the variables that its distribution reads.
     pub parents: Vec<usize>,
     /// Its own distribution (or what to simulate from instead), of a scalar with one coordinate.
@@ -61,6 +63,8 @@ pub struct OwnDistributionAt {
     pub first: usize,
     /// How many.
     pub parameters: usize,
+    /// Whether they are the same everywhere.
+    pub constant: bool,
 }
 
 impl OwnDistributionAt {
@@ -84,6 +88,13 @@ impl Compiled {
         Density { graph: &self.graph, tape: Tape::new(&self.graph, self.paths[path].total, &order, &outputs) }
     }
 
+    /// The outputs of [`Compiled::path_density`] alone.
+    pub fn path_outputs(&self, path: usize, order: &[usize]) -> Density<'_> {
+        let (_, outputs) = self.structure_with_outputs(path);
+        let order: Vec<usize> = order.iter().map(|i| self.coordinates[*i]).collect();
+        Density { graph: &self.graph, tape: Tape::of_outputs(&self.graph, &order, &outputs) }
+    }
+
     fn structure_with_outputs(&self, path: usize) -> (PathStructure, Vec<Node>) {
         let CompiledPath { path, .. } = &self.paths[path];
         let graph = &self.graph;
@@ -104,8 +115,14 @@ impl Compiled {
             };
             let law = if latent.law.family.info().proper { Some(&latent.law) } else { latent.simulate.as_ref() };
             let own = law.filter(|_| latent.ty.rank == 0 && latent.coordinates.len() == 1).map(|law| {
-                let own = OwnDistributionAt { law: law.clone(), first: outputs.len(), parameters: law.nodes().len() };
-                outputs.extend(law.nodes());
+                let nodes = law.nodes();
+                let own = OwnDistributionAt {
+                    law: law.clone(),
+                    first: outputs.len(),
+                    parameters: nodes.len(),
+                    constant: nodes.iter().all(|n| graph.value(*n).is_some()),
+                };
+                outputs.extend(nodes);
                 own
             });
             latents.push(LatentStructure {
@@ -113,6 +130,7 @@ impl Compiled {
                 name: self.addresses.display_parts(latent.variable, &latent.indices),
                 held,
                 coordinates: latent.coordinates.iter().map(place).collect(),
+                half_line: matches!(latent.support, Support::LowerBounded(_) | Support::UpperBounded(_)),
                 parents: behind(graph, &nodes, &owner),
                 own,
             });

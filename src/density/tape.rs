@@ -94,8 +94,17 @@ impl Tape {
     /// A schedule for the value and gradient of `root` as a function of the graph's `coordinates`, in that order, and the
     /// values of `outputs`.
     pub fn new(graph: &Graph, root: Node, coordinates: &[usize], outputs: &[Node]) -> Self {
+        Self::schedule(graph, coordinates).build(Some(root), outputs)
+    }
+
+    /// The same for the values of `outputs` alone: what it is the value of is 0.
+    pub fn of_outputs(graph: &Graph, coordinates: &[usize], outputs: &[Node]) -> Self {
+        Self::schedule(graph, coordinates).build(None, outputs)
+    }
+
+    fn schedule<'g>(graph: &'g Graph, coordinates: &[usize]) -> Schedule<'g> {
         let order: FxHashMap<usize, u32> = coordinates.iter().enumerate().map(|(i, c)| (*c, i as u32)).collect();
-        Schedule::new(graph, coordinates.len(), &order).build(root, outputs)
+        Schedule::new(graph, coordinates.len(), &order)
     }
 
     pub fn scratch(&self) -> Scratch {

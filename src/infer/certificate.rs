@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::diagnostics::{e_bfmi, ess_bulk, ess_tail, r_hat};
+use super::diagnostics::{e_bfmi, ess_bulk, ess_tail, family_ess, r_hat};
 use super::importance::ENOUGH;
 use super::nuts::NutsDraws;
 use super::record::Record;
@@ -32,18 +32,19 @@ struct Judged {
 }
 
 impl Judged {
-    /// Judges a column whose chains follow each other.
-    fn new(name: String, chosen: bool, real: bool, column: &[f64], chains: usize) -> Self {
+    /// Judges a column whose chains follow each other. `families` as of [`Sampled`](super::engine::Sampled).
+    fn new(name: String, chosen: bool, real: bool, column: &[f64], chains: usize, families: &[u32]) -> Self {
         let length = (column.len() / chains.max(1)).max(1);
         let views: Vec<&[f64]> = column.chunks(length).take(chains).collect();
         let ess = ess_bulk(&views).map(|bulk| bulk.min(ess_tail(&views).unwrap_or(bulk)));
+        let ess = ess.map(|ess| if families.is_empty() { ess } else { ess.min(family_ess(column, families)) });
         let constant = column.iter().all(|x| Some(x) == column.first());
         Self { name, chosen, real, constant, r_hat: r_hat(&views), ess }
     }
 }
 
 /// Every scalar that is always there, and of the other variables whether they are there.
-fn judge(record: &Record, chains: usize) -> Vec<Judged> {
+fn judge(record: &Record, chains: usize, families: &[u32]) -> Vec<Judged> {
     let columns: Vec<_> = record.columns().collect();
     columns
         .into_par_iter()
@@ -59,7 +60,8 @@ fn judge(record: &Record, chains: usize) -> Vec<Judged> {
                 vec![values.iter().map(|v| f64::from(u8::from(v.is_some()))).collect()]
             };
             let chosen = always && !address.deterministic;
-            let judged = move |c: Vec<f64>| Judged::new(address.name.clone(), chosen, real && always, &c, chains);
+            let judged =
+                move |c: Vec<f64>| Judged::new(address.name.clone(), chosen, real && always, &c, chains, families);
             columns.into_iter().map(judged)
         })
         .collect()
@@ -68,12 +70,17 @@ fn judge(record: &Record, chains: usize) -> Vec<Judged> {
 /// R̂ ≤ 1.01 and bulk and tail effective sample sizes ≥ 400, for every scalar that is always there, and for whether the
 /// others are there. A choice that never changed refuses the certificate, as it may be stuck, unless `tried` says by its name
 /// that other values were tried and lost.
-pub(super) fn certify_chains(record: &Record, chains: usize, tried: &dyn Fn(&str) -> bool) -> (bool, String) {
+pub(super) fn certify_chains(
+    record: &Record,
+    chains: usize,
+    families: &[u32],
+    tried: &dyn Fn(&str) -> bool,
+) -> (bool, String) {
     if chains < 2 {
         return (false, "one chain cannot tell whether it has mixed".into());
     }
     let (mut worst_r_hat, mut least_ess) = (1.0_f64, f64::INFINITY);
-    for judged in judge(record, chains) {
+    for judged in judge(record, chains, families) {
         if judged.constant {
             if judged.chosen && (judged.real || !tried(&judged.name)) {
                 return (false, format!("`{}` has one value in all draws: it may be stuck", judged.name));
@@ -149,14 +156,14 @@ pub fn certify_nuts(draws: &NutsDraws, name: &(dyn Fn(usize) -> String + Sync)) 
     let dimension = draws.chains.iter().flatten().next().map_or(0, Vec::len);
     let judged = (0..dimension).into_par_iter().map(|i| {
         let column: Vec<f64> = draws.chains.iter().flatten().map(|z| z[i]).collect();
-        Judged::new(name(i), true, true, &column, chains)
+        Judged::new(name(i), true, true, &column, chains, &[])
     });
     NutsCertificate::new(draws, &judged.collect::<Vec<_>>())
 }
 
 /// Judges chains by the variables of their record, in which the chains follow each other.
 pub(super) fn certify_nuts_record(draws: &NutsDraws, record: &Record) -> NutsCertificate {
-    NutsCertificate::new(draws, &judge(record, draws.chains.len()))
+    NutsCertificate::new(draws, &judge(record, draws.chains.len(), &[]))
 }
 
 impl NutsCertificate {

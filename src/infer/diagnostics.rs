@@ -5,6 +5,7 @@
 //! Vehtari, Simpson, Gelman, Yao & Gabry (2024), "Pareto smoothed importance sampling"; Zhang & Stephens (2009) for the fit;
 //! Betancourt (2016), "Diagnosing suboptimal cotangent disintegrations in Hamiltonian Monte Carlo" (E-BFMI).
 
+use rustc_hash::FxHashMap;
 use statrs::distribution::{Beta, ContinuousCDF, Normal};
 
 /// The largest Pareto k̂ that any number of draws may have.
@@ -18,6 +19,27 @@ pub fn k_hat_threshold(draws: usize) -> f64 {
 /// Effective sample size of normalised weights, 1 / Σ w².
 pub fn weights_ess(weights: &[f64]) -> f64 {
     1.0 / weights.iter().map(|w| w * w).sum::<f64>()
+}
+
+/// The standard error of the mean of particles that share ancestors: √Σ (Σ (x − x̄))² / n, the inner sum over each family of
+/// those that descend from one particle at the start (Chan & Lai 2013, eq. 2.18; Lee & Whiteley 2018, eq. 6). `families` gives
+/// the family of each.
+pub(super) fn family_error(particles: &[f64], families: &[u32]) -> f64 {
+    let n = particles.len() as f64;
+    let mean = particles.iter().sum::<f64>() / n;
+    let mut sums: FxHashMap<u32, f64> = FxHashMap::default();
+    for (x, family) in particles.iter().zip(families) {
+        *sums.entry(*family).or_default() += x - mean;
+    }
+    sums.values().map(|sum| sum * sum).sum::<f64>().sqrt() / n
+}
+
+/// How many independent draws would have the error of [`family_error`].
+pub(super) fn family_ess(particles: &[f64], families: &[u32]) -> f64 {
+    let n = particles.len() as f64;
+    let mean = particles.iter().sum::<f64>() / n;
+    let variance = particles.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+    if variance > 0.0 { variance / family_error(particles, families).powi(2) } else { n }
 }
 
 /// Halves of each chain (the middle draw of an odd number is dropped).
@@ -245,6 +267,8 @@ pub struct Psis {
     /// What the fitted tail adds to the sum of all weights beyond its start, as a share of that sum: how much of the posterior
     /// depends on the fit. 1 where k̂ ≥ 1 (the tail has no mean), 0 where no tail was fitted.
     pub tail_share: f64,
+    /// The share of the sum of all weights that smoothing took away (or, below 0, added).
+    pub smoothed_away: f64,
 }
 
 /// How often the largest weight must be seen to count as a bound of all weights.
@@ -266,7 +290,7 @@ pub fn pareto_smooth(log_weights: &[f64]) -> Option<Psis> {
     let mut weights: Vec<f64> = log_weights.iter().map(|w| (w - largest).exp()).collect();
     let smallest = log_weights.iter().copied().fold(f64::INFINITY, f64::min);
     if largest - smallest < 1e-9 {
-        return Some(Psis { weights: vec![1.0 / n as f64; n], k_hat: None, tail_share: 0.0 });
+        return Some(Psis { weights: vec![1.0 / n as f64; n], k_hat: None, tail_share: 0.0, smoothed_away: 0.0 });
     }
     let tail = (0.2 * n as f64).min(3.0 * (n as f64).sqrt()).ceil() as usize;
     let mut k_hat = None;
@@ -308,8 +332,9 @@ pub fn pareto_smooth(log_weights: &[f64]) -> Option<Psis> {
         }
     }
     let total: f64 = weights.iter().sum();
+    let raw: f64 = log_weights.iter().map(|w| (w - largest).exp()).sum();
     weights.iter_mut().for_each(|w| *w /= total);
-    Some(Psis { weights, k_hat, tail_share })
+    Some(Psis { weights, k_hat, tail_share, smoothed_away: 1.0 - total / raw })
 }
 
 /// Shape k and scale of a generalised Pareto distribution at 0, of ascending positive `x`: the empirical Bayes estimate of

@@ -150,6 +150,8 @@ pub struct Sampled {
     pub weights: Option<Vec<f64>>,
     /// Markov chains, whose draws follow each other in the record and are equally many; 0 for independent draws.
     pub chains: usize,
+    /// Of particles: which of them descend from the same one, in the record's order; empty for other draws.
+    pub families: Vec<u32>,
     /// The draws are all values, with their exact probabilities.
     pub exact: bool,
     /// Pareto k̂ of the importance weights.
@@ -167,16 +169,11 @@ pub struct Sampled {
 }
 
 impl Sampled {
-    /// Refuses the certificate where modes were missed.
-    pub(super) fn refuse_missed(&mut self, missed: usize) {
-        if missed > 0 && self.held {
+    /// Refuses the certificate for a reason, if there is one.
+    pub(super) fn refuse(&mut self, reason: Option<String>) {
+        if let Some(reason) = reason.filter(|_| self.held) {
             self.held = false;
-            let modes = if missed == 1 {
-                "1 mode of the posterior has"
-            } else {
-                &format!("{missed} modes of the posterior have")
-            };
-            self.reason = format!("{modes} too few draws");
+            self.reason = reason;
         }
     }
 }

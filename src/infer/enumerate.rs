@@ -91,6 +91,7 @@ pub(super) fn enumerate(
         record,
         weights: Some(weights),
         chains: 0,
+        families: Vec::new(),
         exact: true,
         k_hat: None,
         log_evidence: Some((largest + total.ln(), 0.0)),

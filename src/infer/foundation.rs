@@ -10,7 +10,7 @@ use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::importance::weigh;
 use super::laplace::{log_weights, no_anchors, points};
-use super::modes::{Neighbourhood, look_for_modes};
+use super::modes::{Neighbourhood, look_for_modes, too_few};
 use super::query::Query;
 use super::target::TargetRef;
 use super::trace::Ledger;
@@ -120,6 +120,6 @@ pub(super) fn sample(
     progress.advance(n as u64);
     let record = query.record(&points)?;
     let mut sampled = weigh(record, &log_weights, &Ledger::default())?;
-    sampled.refuse_missed(missed);
+    sampled.refuse(too_few(missed));
     Ok(sampled)
 }

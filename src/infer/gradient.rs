@@ -5,12 +5,14 @@
 use rand::RngExt as _;
 
 use super::advi::{AdviSettings, NormalFamily, fit_advi, weighted_draws};
+use super::anchors::Anchors;
 use super::certificate::{NutsCertificate, certify_nuts, certify_nuts_record};
 use super::coordinates::Coordinates;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::importance::weigh;
 use super::mh::{Kernel, MarkovChain};
+use super::modes::{Neighbourhood, left_out, look_for_modes, too_few};
 use super::nuts::{NutsDraws, NutsSettings, find_start, sample_nuts};
 use super::query::{Query, refused};
 use super::stream::{Stream, StreamPurpose, stream};
@@ -178,10 +180,12 @@ pub(super) fn nuts(
     };
     let record = query.record(&points)?;
     let certificate = certify_nuts_record(&draws, &record);
-    Ok(Sampled {
+    let missed = if certificate.held { missed_by_chains(query, &points, &certificate)? } else { 0 };
+    let mut sampled = Sampled {
         record,
         weights: None,
         chains,
+        families: Vec::new(),
         exact: false,
         k_hat: None,
         log_evidence: None,
@@ -189,7 +193,27 @@ pub(super) fn nuts(
         held: certificate.held,
         warnings: certificate.warnings(),
         reason: certificate.reason,
-    })
+    };
+    sampled.refuse(too_few(missed));
+    Ok(sampled)
+}
+
+/// How many modes chains hardly visit.
+///
+/// # Errors
+/// A mistake in the program.
+fn missed_by_chains(
+    query: &Query<'_>,
+    points: &[(usize, Vec<f64>)],
+    certificate: &NutsCertificate,
+) -> Result<usize, InferError> {
+    let Ok(anchors) = Anchors::new(&query.compiled, &query.prior) else { return Ok(0) };
+    let mut rng = stream(query.seed, StreamPurpose::Modes, 1);
+    let effective = certificate.ess.as_ref().map_or(1.0, |(_, ess)| *ess);
+    match Neighbourhood::of_chains(&anchors, points, effective, &mut rng) {
+        Some(draws) => Ok(look_for_modes(&query.target, &anchors, &draws, query.seed)?.len()),
+        None => Ok(0),
+    }
 }
 
 fn run_advi(
@@ -210,5 +234,14 @@ fn run_advi(
         let kept = weighted.draws.into_iter().zip(&weighted.log_weights).filter(|(_, w)| **w > f64::NEG_INFINITY);
         (with_paths(&density, kept.map(|(z, _)| z), query.seed), weighted.log_weights)
     };
-    weigh(query.record(&points)?, &log_weights, &Ledger::default())
+    let missed = match Anchors::new(&query.compiled, &query.prior) {
+        Ok(mut anchors) => {
+            let neighbourhood = Neighbourhood::of_weighted(&anchors, &points, &log_weights);
+            left_out(&query, &mut anchors, &neighbourhood)?
+        }
+        Err(_) => None,
+    };
+    let mut sampled = weigh(query.record(&points)?, &log_weights, &Ledger::default())?;
+    sampled.refuse(missed);
+    Ok(sampled)
 }

@@ -9,7 +9,7 @@ use super::coordinates::Coordinates;
 use super::diagnostics::{Psis, k_hat_threshold, pareto_smooth, weights_ess};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
-use super::modes::missed_modes;
+use super::modes::left_out_by_proposal;
 use super::proposal::{OwnDistribution, Proposal};
 use super::record::{Chunk, Record};
 use super::stream::{StreamPurpose, stream};
@@ -30,6 +30,10 @@ pub(super) const ENOUGH: f64 = 400.0;
 /// The share of the posterior beyond the start of the fitted tail that is too small to matter: k̂ measures the shape of the
 /// tail and not its size, and says nothing of weights that hardly vary.
 const NEGLIGIBLE: f64 = 0.01;
+
+/// The share of the weights that smoothing may take away: a few that are far larger than the rest of the tail are of a place
+/// that hardly any draw is in.
+const SMOOTHED_AWAY: f64 = 0.05;
 
 /// Draws that the look for modes goes by.
 const LOOKED: usize = 16_384;
@@ -119,7 +123,7 @@ pub(super) fn sample(
     if sampled.held {
         let looked = draws.min(LOOKED);
         let points = |coordinates: &Coordinates| points(target, &generator, looked, seed, coordinates);
-        sampled.refuse_missed(missed_modes(target, seed, &log_weights[..looked], points)?);
+        sampled.refuse(left_out_by_proposal(target, seed, &log_weights[..looked], points)?);
     }
     Ok(sampled)
 }
@@ -177,6 +181,7 @@ pub(super) fn weigh(record: Record, log_weights: &[f64], ledger: &Ledger) -> Res
         record,
         weights: Some(kept.map(|(_, weight)| *weight).collect()),
         chains: 0,
+        families: Vec::new(),
         exact: false,
         k_hat,
         log_evidence: Some(log_mean_exp(log_weights)),
@@ -200,7 +205,7 @@ pub(super) struct Judged {
 /// Judges log weights; `None` where none is positive.
 pub(super) fn judge(log_weights: &[f64]) -> Option<Judged> {
     let draws = log_weights.len();
-    let Psis { weights, k_hat, tail_share } = pareto_smooth(log_weights)?;
+    let Psis { weights, k_hat, tail_share, smoothed_away } = pareto_smooth(log_weights)?;
     let ess = weights_ess(&weights);
     let threshold = k_hat_threshold(draws);
     let (held, reason) = match k_hat {
@@ -208,6 +213,9 @@ pub(super) fn judge(log_weights: &[f64]) -> Option<Judged> {
         None if ess > 0.999_999 * draws as f64 => (true, "all weights are equal".into()),
         Some(k) if (k.is_nan() || k >= threshold) && tail_share > NEGLIGIBLE => {
             (false, format!("k̂ {k:.2} ≥ {threshold:.2}: the weights vary too much to be trusted"))
+        }
+        Some(_) if smoothed_away > SMOOTHED_AWAY => {
+            (false, format!("a few weights hold {:.0} % more than their tail allows for", 100.0 * smoothed_away))
         }
         _ if ess < ENOUGH => (false, format!("{ess:.0} effective draws of {draws}: fewer than {ENOUGH}")),
         Some(k) if (k.is_nan() || k >= threshold) => {

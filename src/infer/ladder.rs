@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::anchored::with_anchor_proposal;
 use super::engine::{InferOptions, Inferred, Method, Progress, Rung, Sampled};
 use super::error::InferError;
 use super::mh::Chains;
@@ -272,33 +273,19 @@ fn climb(
     }
 
     let start = Instant::now();
-    let mut chains = match Chains::start(target, count, options.warmup.unwrap_or(WARMUP), options.seed, progress) {
-        Ok(chains) => chains,
-        Err(error @ InferError::NoDrawSurvived { .. }) => {
-            return match best {
-                Some(best) => {
-                    rungs.push(failed(mh::ENGINE.name, &error, start));
-                    Ok(best)
-                }
-                None => Err(error),
-            };
-        }
-        Err(error) => return Err(error),
-    };
-    let mut sweeps = options.draws.map_or(SWEEPS, |d| d.div_ceil(count));
-    let mut kept = 0;
-    loop {
-        let before = Instant::now();
-        chains.extend(sweeps, progress)?;
-        kept += sweeps;
-        let sampled = chains.sampled();
-        let cost = before.elapsed().as_secs_f64();
-        // The next round doubles the draws, at twice the cost of this one.
-        if sampled.held || kept >= MOST_SWEEPS || left() < 2.0 * cost {
+    match climb_mh(target, &chained, progress, &left) {
+        Ok(sampled) => {
             rungs.push(rung(mh::ENGINE.name, &sampled, start));
-            return Ok((mh::ENGINE.name, sampled));
+            Ok((mh::ENGINE.name, sampled))
         }
-        sweeps = kept;
+        Err(error @ (InferError::NoDrawSurvived { .. } | InferError::SamplerFailed { .. })) => match best {
+            Some(best) => {
+                rungs.push(failed(mh::ENGINE.name, &error, start));
+                Ok(best)
+            }
+            None => Err(error),
+        },
+        Err(error) => Err(error),
     }
 }
 
@@ -381,6 +368,35 @@ const TIMED: u32 = 5;
 /// The name of the rung.
 const TUNED: &str = "fine-tune";
 
+/// Metropolis-Hastings, with draws doubled as long as more of them may do and there is time.
+fn climb_mh(
+    target: &TargetRef<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+    left: &(dyn Fn() -> f64 + Sync),
+) -> Result<Sampled, InferError> {
+    let count = options.chains.unwrap_or(CHAINS);
+    let stop = || left() <= 0.0;
+    with_anchor_proposal(target, options.seed, |proposal| {
+        let warmup = options.warmup.unwrap_or(WARMUP);
+        let mut chains = Chains::start(target, proposal, (count, warmup), options.seed, progress, &stop)?;
+        let mut sweeps = options.draws.map_or(SWEEPS, |d| d.div_ceil(count));
+        let mut kept = 0;
+        loop {
+            let before = Instant::now();
+            chains.extend(sweeps, progress, &stop)?;
+            kept += sweeps;
+            let sampled = chains.sampled();
+            let cost = before.elapsed().as_secs_f64();
+            // The next round doubles the draws, at twice the cost of this one.
+            if sampled.held || kept >= MOST_SWEEPS || left() < 2.0 * cost {
+                return Ok(sampled);
+            }
+            sweeps = kept;
+        }
+    })
+}
+
 /// Draws from the anchors, more where more would do.
 fn climb_laplace(
     target: &TargetRef<'_>,
@@ -389,7 +405,7 @@ fn climb_laplace(
     left: &dyn Fn() -> f64,
 ) -> Result<Sampled, InferError> {
     let mut query = Query::by_pieces(*target, laplace::ENGINE.name, options.seed)?;
-    more_draws(first(options), left, |draws| laplace::sample(&mut query, draws, progress))
+    more_draws(first(options), left, |draws| laplace::sample(&mut query, draws, MOST, progress))
 }
 
 /// Draws from the prior, more where more would do; a few alone where an execution takes long and those few say enough.
@@ -426,6 +442,7 @@ fn more_draws(
         let before = Instant::now();
         let sampled = sample(draws)?;
         let ess = sampled.weights.as_deref().map_or(0.0, super::diagnostics::weights_ess);
+        draws = draws.max(sampled.record.len());
         let wanted = draws as f64 * 1.5 * importance::ENOUGH / ess;
         let cost = before.elapsed().as_secs_f64() * wanted / draws as f64;
         // Later rungs need time too.

@@ -5,12 +5,12 @@
 
 use rayon::prelude::*;
 
-use super::anchors::{Anchors, Drawn, NoAnchors, Shares, Walk};
-use super::diagnostics::{pareto_smooth, weights_ess};
+use super::anchors::{Anchors, Drawn, NoAnchors, PriorDraws, Shares, Walk};
+use super::diagnostics::{K_HAT_LIMIT, pareto_smooth, weights_ess};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
-use super::importance::{judge, weigh};
-use super::modes::{Neighbourhood, look_for_modes};
+use super::importance::{ENOUGH, judge, weigh};
+use super::modes::{Neighbourhood, look_for_modes, too_few};
 use super::query::Query;
 use super::stream::{StreamPurpose, stream};
 use super::target::TargetRef;
@@ -30,37 +30,41 @@ const PILOT: usize = 512;
 const HOPELESS: f64 = 1.0;
 const FEWEST: f64 = 6.0;
 
+/// Work, in numbers computed, up to which modes are refined without asking whether that is worth it.
+const LITTLE_WORK: f64 = 2e7;
+
+/// Effective draws a draw from which on the normal approximations as they are will do.
+const GOOD: f64 = 0.5;
+
+/// How many times as many effective draws as the certificate asks for are planned: those of a pilot are an estimate.
+const MARGIN: f64 = 1.5;
+
 /// How often modes that the draws miss may join the anchors.
 const ROUNDS: u64 = 3;
 
 fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
     let mut query = Query::by_pieces(*target, ENGINE.name, options.seed)?;
-    sample(&mut query, options.draws.unwrap_or(DRAWS), progress)
+    let n = options.draws.unwrap_or(DRAWS);
+    sample(&mut query, n, n, progress)
 }
 
-/// Weighted draws from the anchors, certified. A few draws come first: where these are hopeless, and no mode that they miss
-/// is the reason, they are the answer.
+/// Weighted draws from the anchors, certified: `n`, or up to `most` where a few draws say that so many will do. Where these
+/// are hopeless, and no mode that they miss is the reason, they are the answer.
 ///
 /// # Errors
 /// Where there are no anchors, or no draw has a density above zero.
-pub(super) fn sample(query: &mut Query<'_>, n: usize, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
+pub(super) fn sample(
+    query: &mut Query<'_>,
+    n: usize,
+    most: usize,
+    progress: &mut dyn Progress,
+) -> Result<Sampled, InferError> {
     progress.start(ENGINE.name, n as u64);
     let (points, log_weights, missed) = {
         let mut anchors = Anchors::new(&query.compiled, &query.prior).map_err(no_anchors)?;
         let mut round = 0;
         loop {
-            let mut drawn = attempt(&anchors, n, query.seed, round);
-            let held = trust(&drawn);
-            if held.0 < 1.0
-                && let Some(before) = anchors.slice(&query.prior)
-            {
-                let sliced = attempt(&anchors, n, query.seed, round);
-                if trust(&sliced) > held {
-                    drawn = sliced;
-                } else {
-                    anchors.exchange(before);
-                }
-            }
+            let drawn = Attempt { prior: &query.prior, n, most, seed: query.seed, round }.draw(&mut anchors);
             let log_weights = log_weights(&drawn);
             let neighbourhood = Neighbourhood::of_draws(&anchors, &drawn, &log_weights);
             round += 1;
@@ -79,8 +83,13 @@ pub(super) fn sample(query: &mut Query<'_>, n: usize, progress: &mut dyn Progres
     progress.advance(n as u64);
     let record = query.record(&points)?;
     let mut sampled = weigh(record, &log_weights, &Ledger::default())?;
-    sampled.refuse_missed(missed);
+    sampled.refuse(too_few(missed));
     Ok(sampled)
+}
+
+/// Draws without a certificate, as good as they get.
+pub(super) fn draws(anchors: &mut Anchors<'_>, query: &Query<'_>, n: usize) -> Vec<Drawn> {
+    Attempt { prior: &query.prior, n, most: n, seed: query.seed, round: ROUNDS }.draw(anchors)
 }
 
 /// Each draw of positive density: its path and point.
@@ -88,24 +97,125 @@ pub(super) fn points(anchors: &Anchors<'_>, drawn: &[Drawn]) -> Vec<(usize, Vec<
     drawn.iter().filter_map(|d| d.target.map(|(_, path)| (path, d.point(anchors.elements())))).collect()
 }
 
-/// Draws, few where more would be in vain.
-fn attempt(anchors: &Anchors<'_>, n: usize, seed: u64, round: u64) -> Vec<Drawn> {
-    let few = draw(anchors, Shares::default(), n.min(PILOT), seed, 2 * round);
-    if is_hopeless(&log_weights(&few)) { few } else { draw(anchors, Shares::default(), n, seed, 2 * round + 1) }
+/// How draws are made of the modes of one round.
+struct Attempt<'a> {
+    prior: &'a PriorDraws,
+    n: usize,
+    most: usize,
+    seed: u64,
+    round: u64,
+}
+
+impl Attempt<'_> {
+    /// Draws, few where more would be in vain.
+    fn draw(&self, anchors: &mut Anchors<'_>) -> Vec<Drawn> {
+        let mut drawn = match self.cheap(anchors) {
+            Some(drawn) => drawn,
+            None => self.all(anchors, Modes::Refined, self.n),
+        };
+        let held = trust(&drawn);
+        if held.0 < 1.0
+            && let Some(before) = anchors.slice(self.prior)
+        {
+            let sliced = self.all(anchors, Modes::Refined, self.n);
+            if trust(&sliced) > held {
+                drawn = sliced;
+            } else {
+                anchors.exchange(before);
+            }
+        }
+        drawn
+    }
+
+    /// Where refined modes take long: from the normal approximations as they are, of modes or of slices, if these are good, or
+    /// from what gets to as many effective draws first.
+    fn cheap(&self, anchors: &mut Anchors<'_>) -> Option<Vec<Drawn>> {
+        if self.n as f64 * anchors.cost().refined <= LITTLE_WORK {
+            return None;
+        }
+        let plain = self.pilot(anchors, Modes::Plain);
+        if plain.is_good() {
+            return Some(self.many(anchors, Modes::Plain, self.n));
+        }
+        let plain_cost = anchors.cost().plain;
+        let mut sliced = None;
+        if let Some(before) = anchors.slice(self.prior) {
+            let pilot = self.pilot(anchors, Modes::Plain);
+            if pilot.is_good() {
+                return Some(self.many(anchors, Modes::Plain, self.n));
+            }
+            let cost = anchors.cost().plain;
+            sliced = Some((pilot, cost, anchors.exchange(before)));
+        }
+        let refined = self.pilot(anchors, Modes::Refined);
+        let refined_cost = anchors.cost().refined;
+        let wanted = |pilot: &Pilot| ((MARGIN * ENOUGH / pilot.efficiency) as usize).max(self.n);
+        let total = |pilot: &Pilot, cost: f64| {
+            let enough = pilot.sound && wanted(pilot) <= self.most;
+            if enough { cost * wanted(pilot) as f64 } else { f64::INFINITY }
+        };
+        let least = total(&plain, plain_cost).min(total(&refined, refined_cost));
+        if let Some((pilot, cost, slices)) = sliced
+            && total(&pilot, cost) < least
+        {
+            anchors.exchange(slices);
+            return Some(self.many(anchors, Modes::Plain, wanted(&pilot)));
+        }
+        if total(&plain, plain_cost) < total(&refined, refined_cost) {
+            return Some(self.many(anchors, Modes::Plain, wanted(&plain)));
+        }
+        let n = if least.is_finite() { wanted(&refined) } else { self.n };
+        Some(if refined.hopeless { refined.drawn } else { self.many(anchors, Modes::Refined, n) })
+    }
+
+    /// Draws, or a few where these are hopeless.
+    fn all(&self, anchors: &Anchors<'_>, modes: Modes, n: usize) -> Vec<Drawn> {
+        let pilot = self.pilot(anchors, modes);
+        if pilot.hopeless { pilot.drawn } else { self.many(anchors, modes, n) }
+    }
+
+    fn pilot(&self, anchors: &Anchors<'_>, modes: Modes) -> Pilot {
+        Pilot::new(draw(anchors, modes, self.n.min(PILOT), self.seed, 2 * self.round))
+    }
+
+    fn many(&self, anchors: &Anchors<'_>, modes: Modes, n: usize) -> Vec<Drawn> {
+        draw(anchors, modes, n, self.seed, 2 * self.round + 1)
+    }
+}
+
+/// What a few draws say of more.
+struct Pilot {
+    drawn: Vec<Drawn>,
+    /// More draws of this kind would not do: the weights have no variance to speak of, or hardly any draw counts.
+    hopeless: bool,
+    /// Nothing in the weights speaks against more.
+    sound: bool,
+    /// Effective draws a draw.
+    efficiency: f64,
+}
+
+impl Pilot {
+    fn is_good(&self) -> bool {
+        self.sound && self.efficiency >= GOOD
+    }
+
+    fn new(drawn: Vec<Drawn>) -> Self {
+        match pareto_smooth(&log_weights(&drawn)) {
+            None => Self { drawn, hopeless: true, sound: false, efficiency: 0.0 },
+            Some(psis) => {
+                let ess = weights_ess(&psis.weights);
+                let hopeless = psis.k_hat.is_some_and(|k| k > HOPELESS) || ess < FEWEST;
+                let sound = !hopeless && psis.k_hat.is_none_or(|k| k < K_HAT_LIMIT);
+                Self { hopeless, sound, efficiency: ess / drawn.len() as f64, drawn }
+            }
+        }
+    }
 }
 
 /// Whether weights hold (1, else 0), and effective draws.
 fn trust(drawn: &[Drawn]) -> (f64, f64) {
     judge(&log_weights(drawn))
         .map_or((0.0, 0.0), |judged| (f64::from(u8::from(judged.held)), weights_ess(&judged.weights)))
-}
-
-/// Whether more draws of this kind would not do: the weights have no variance to speak of, or hardly any draw counts.
-fn is_hopeless(log_weights: &[f64]) -> bool {
-    match pareto_smooth(log_weights) {
-        None => true,
-        Some(psis) => psis.k_hat.is_some_and(|k| k > HOPELESS) || weights_ess(&psis.weights) < FEWEST,
-    }
 }
 
 pub(super) fn no_anchors(error: NoAnchors) -> InferError {
@@ -116,19 +226,29 @@ pub(super) fn log_weights(drawn: &[Drawn]) -> Vec<f64> {
     drawn.iter().map(|d| d.target.map_or(f64::NEG_INFINITY, |(value, _)| value - d.log_proposal)).collect()
 }
 
+/// What draws are made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Modes {
+    /// The normal approximations as they are.
+    Plain,
+    /// Refined where the density departs from them.
+    Refined,
+}
+
 /// `n` draws from the anchors, in parallel; a function of the seed and the round.
-pub(super) fn draw(anchors: &Anchors<'_>, shares: Shares, n: usize, seed: u64, round: u64) -> Vec<Drawn> {
+pub(super) fn draw(anchors: &Anchors<'_>, modes: Modes, n: usize, seed: u64, round: u64) -> Vec<Drawn> {
+    let walk = || match modes {
+        Modes::Plain => Walk::plain(anchors, Shares::default()),
+        Modes::Refined => Walk::new(anchors, Shares::default()),
+    };
     let chunks: Vec<usize> = (0..n.div_ceil(CHUNK)).collect();
     chunks
         .into_par_iter()
-        .map_init(
-            || Walk::new(anchors, shares),
-            |walk, chunk| {
-                let mut rng = stream(seed, StreamPurpose::Draws, (round << 32) + chunk as u64);
-                let size = CHUNK.min(n - chunk * CHUNK);
-                (0..size).map(|_| walk.draw(&mut rng)).collect::<Vec<_>>()
-            },
-        )
+        .map_init(walk, |walk, chunk| {
+            let mut rng = stream(seed, StreamPurpose::Draws, (round << 32) + chunk as u64);
+            let size = CHUNK.min(n - chunk * CHUNK);
+            (0..size).map(|_| walk.draw(&mut rng)).collect::<Vec<_>>()
+        })
         .flatten()
         .collect()
 }

@@ -4,6 +4,7 @@
 //! Nothing here knows where proposals come from ([`Proposal`]).
 
 mod advi;
+mod anchored;
 pub mod anchors;
 mod calibration;
 mod certificate;

@@ -9,6 +9,7 @@ use super::coordinates::Coordinates;
 use super::diagnostics::weights_ess;
 use super::error::InferError;
 use super::importance::log_mean_exp;
+use super::laplace;
 use super::query::{Query, compile_pieces};
 use super::stream::{Stream, StreamPurpose, stream};
 use super::target::TargetRef;
@@ -38,11 +39,21 @@ const MOST: f64 = 0.8;
 /// ln of the largest ratio that is told from larger ones.
 const MOST_NATS: f64 = 100.0;
 
+/// The share of draws near a mode that says what the evidence is.
+const SEEN: f64 = 0.1;
+
 /// Standard errors within which masses count as known.
 const ERRORS: f64 = 4.0;
 
-/// Draws by which the mass near a mode is estimated.
+/// Draws by which the mass near a mode is estimated: at first, and at most where it may be that the others lack part of it.
 const PROBES: usize = 256;
+const MOST_PROBES: usize = 16_384;
+
+/// Draws of normal approximations by which the evidence is estimated once more; nats, and standard errors, that it may be above
+/// what a proposal says.
+const CHECKED: usize = 1_000;
+const MORE: f64 = 0.05;
+const MORE_ERRORS: f64 = 3.0;
 
 /// Weighted draws, by path.
 pub(super) struct Neighbourhood {
@@ -104,6 +115,35 @@ impl Neighbourhood {
         Self::new(draws, log_weights)
     }
 
+    /// Of weighted draws on their paths (those of positive weight, all log weights).
+    pub fn of_weighted(anchors: &Anchors<'_>, points: &[(usize, Vec<f64>)], log_weights: &[f64]) -> Self {
+        let total = log_sum_exp(log_weights);
+        let mut draws = vec![Vec::new(); anchors.compiled().paths()];
+        let positive = log_weights.iter().filter(|w| **w > f64::NEG_INFINITY);
+        for ((path, z), log_weight) in points.iter().zip(positive) {
+            draws[*path].push((anchors.paths[*path].local(z), (log_weight - total).exp()));
+        }
+        Self::new(draws, log_weights)
+    }
+
+    /// Of equally weighted draws on their paths, which tell nothing of the evidence: it follows from the mass near the mode
+    /// that most of them are near. `None` where that is too few to tell. `effective` of the draws are.
+    pub fn of_chains(
+        anchors: &Anchors<'_>,
+        points: &[(usize, Vec<f64>)],
+        effective: f64,
+        rng: &mut Stream,
+    ) -> Option<Self> {
+        let unknown = (0.0, 0.0);
+        let mut found = Self { ess: effective, ..Self::of_paths(anchors, points, unknown) };
+        let masses = anchors.known().iter().map(|anchor| (found.mass(anchor), anchor));
+        let (seen, most) = masses.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(seen, _)| *seen > SEEN)?;
+        let (log_mass, error) = log_mass_near(anchors, most, MOST_PROBES / 4, rng);
+        found.log_evidence = log_mass - seen.ln();
+        found.evidence_error = error.hypot(((1.0 - seen) / seen / effective).sqrt());
+        Some(found)
+    }
+
     /// Of equally weighted draws on their paths, which tell the evidence otherwise (with its standard error).
     pub fn of_paths(
         anchors: &Anchors<'_>,
@@ -126,23 +166,56 @@ impl Neighbourhood {
     }
 }
 
-/// How many modes with a good part of the evidence the draws of a proposal hardly visit; 0 where the program has no compiled
-/// density to look at. `points` gives the draws among the coordinates.
+/// What the draws of a proposal leave out: modes with a good part of the evidence that they hardly visit, or more than normal
+/// approximations find. `None` where it is nothing, or the program has no compiled density to look at. `points` gives the draws
+/// among the coordinates.
 ///
 /// # Errors
 /// A mistake in the program.
-pub(super) fn missed_modes(
+pub(super) fn left_out_by_proposal(
     target: &TargetRef<'_>,
     seed: u64,
     log_weights: &[f64],
     points: impl FnOnce(&Coordinates) -> Result<Vec<PriorDraw>, InferError>,
-) -> Result<usize, InferError> {
-    let Ok(compiled) = compile_pieces(target) else { return Ok(0) };
+) -> Result<Option<String>, InferError> {
+    let Ok(compiled) = compile_pieces(target) else { return Ok(None) };
     let query = Query::new(*target, compiled, seed)?;
-    let Ok(anchors) = Anchors::new(&query.compiled, &query.prior) else { return Ok(0) };
+    let Ok(mut anchors) = Anchors::new(&query.compiled, &query.prior) else { return Ok(None) };
     let points = points(&Coordinates::new(&query.compiled))?;
     let neighbourhood = Neighbourhood::of_points(&anchors, &query.prior, &points, log_weights);
-    Ok(look_for_modes(target, &anchors, &neighbourhood, seed)?.len())
+    left_out(&query, &mut anchors, &neighbourhood)
+}
+
+/// What draws leave out, by modes and by the evidence of normal approximations.
+///
+/// # Errors
+/// A mistake in the program.
+pub(super) fn left_out(
+    query: &Query<'_>,
+    anchors: &mut Anchors<'_>,
+    draws: &Neighbourhood,
+) -> Result<Option<String>, InferError> {
+    let modes = look_for_modes(&query.target, anchors, draws, query.seed)?;
+    if !modes.is_empty() {
+        return Ok(too_few(modes.len()));
+    }
+    // An estimate that is too high is one of few: its mean is the evidence.
+    let checked = laplace::draws(anchors, query, CHECKED);
+    let (log_evidence, error) = log_mean_exp(&laplace::log_weights(&checked));
+    let above = log_evidence - draws.log_evidence - MORE_ERRORS * error.hypot(draws.evidence_error);
+    Ok((above > MORE).then(|| {
+        let more = 100.0 * (log_evidence - draws.log_evidence).exp_m1();
+        format!("normal approximations find {more:.0} % more of the posterior than these draws")
+    }))
+}
+
+/// Why draws that hardly visit some modes are not to be trusted.
+pub(super) fn too_few(modes: usize) -> Option<String> {
+    match modes {
+        0 => None,
+        1 => Some("1 mode of the posterior has too few draws".into()),
+        _ => Some(format!("{modes} modes of the posterior have too few draws")),
+    }
 }
 
 /// Modes with a good part of the evidence that the draws hardly visit.
@@ -181,27 +254,38 @@ pub(super) fn look_for_modes(
             return false;
         }
         // By the density itself: along a bend there is less than the normal approximation says.
-        let (log_mass, error) = log_mass_near(anchors, anchor, &mut rng);
-        let share = draws.share(log_mass);
-        let there = (log_mass - draws.log_evidence).min(MOST_NATS).exp();
         let seen = draws.mass(anchor);
-        let counts = share >= COUNTS * inside;
-        let sure = there * (1.0 - ERRORS * error) * MOST > seen + ERRORS * draws.error_of(seen);
-        counts && (seen < ENOUGH * share || sure)
+        let mut probes = PROBES;
+        loop {
+            let (log_mass, error) = log_mass_near(anchors, anchor, probes, &mut rng);
+            let share = draws.share(log_mass);
+            if share < COUNTS * inside {
+                return false;
+            }
+            let there = (log_mass - draws.log_evidence).min(MOST_NATS).exp();
+            let tolerated = seen + ERRORS * draws.error_of(seen);
+            if seen < ENOUGH * share || there * (1.0 - ERRORS * error) * MOST > tolerated {
+                return true;
+            }
+            if probes >= MOST_PROBES || there * (1.0 + ERRORS * error) * MOST <= tolerated {
+                return false;
+            }
+            probes *= 4;
+        }
     });
     Ok(found)
 }
 
 /// ln of the integral of the density over the neighbourhood of a mode, by importance sampling from its normal approximation,
 /// and the relative standard error of the integral.
-fn log_mass_near(anchors: &Anchors<'_>, anchor: &AnchorMode, rng: &mut Stream) -> (f64, f64) {
+fn log_mass_near(anchors: &Anchors<'_>, anchor: &AnchorMode, probes: usize, rng: &mut Stream) -> (f64, f64) {
     let Mode { location, factor, .. } = &anchor.mode;
     let n = location.len();
     let path = &anchors.paths[anchor.path];
     let mut evaluator = path.density.on_tape();
     let log_volume = anchor.mode.log_evidence() - anchor.mode.log_density;
     let (mut standard, mut z) = (vec![0.0; n], vec![0.0; n]);
-    let mut log_weights = vec![f64::NEG_INFINITY; PROBES];
+    let mut log_weights = vec![f64::NEG_INFINITY; probes];
     for log_weight in &mut log_weights {
         standard.iter_mut().for_each(|e| *e = rng.sample(StandardNormal));
         let square: f64 = standard.iter().map(|e| e * e).sum();

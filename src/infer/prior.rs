@@ -27,6 +27,7 @@ fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progre
         record,
         weights: None,
         chains: 0,
+        families: Vec::new(),
         exact: false,
         k_hat: None,
         log_evidence: None,

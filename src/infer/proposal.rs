@@ -1,6 +1,7 @@
 //! Proposals: where the values of masked variables come from, with their exact density.
 
 use super::stream::Stream;
+use super::trace::{Trace, drawn_log_density};
 use crate::runtime::{Addresses, Law, Site};
 use crate::value::Value;
 
@@ -12,6 +13,12 @@ use crate::value::Value;
 pub trait Proposal: Sync {
     /// Starts one execution.
     fn begin<'a>(&'a self, rng: &mut Stream) -> Box<dyn Guide + 'a>;
+
+    /// The log density with which [`Proposal::begin`] gives an execution, in the variables' own units; `None` where that cannot
+    /// be told.
+    fn log_density(&self, _trace: &Trace, _addresses: &Addresses) -> Option<f64> {
+        None
+    }
 }
 
 /// A draw of one variable.
@@ -45,6 +52,10 @@ pub struct OwnDistribution;
 impl Proposal for OwnDistribution {
     fn begin<'a>(&'a self, _rng: &mut Stream) -> Box<dyn Guide + 'a> {
         Box::new(Self)
+    }
+
+    fn log_density(&self, trace: &Trace, _: &Addresses) -> Option<f64> {
+        Some(trace.choices.iter().map(|c| drawn_log_density(&c.law, c.simulate.as_ref(), &c.value)).sum())
     }
 }
 

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use rayon::prelude::*;
 
-use super::diagnostics::{ess_bulk, ess_tail, mcse_mean, mcse_quantile, mcse_sd, r_hat, weights_ess};
+use super::diagnostics::{
+    ess_bulk, ess_tail, family_error, family_ess, mcse_mean, mcse_quantile, mcse_sd, r_hat, weights_ess,
+};
 use super::engine::{Sampled, VariableSummary};
 use super::record::Address;
 use crate::value::{Base, DataType, Value, unravel, weighted_quantile};
@@ -70,6 +72,11 @@ fn scalar(column: &[Option<f64>], weights: &[f64], sampled: &Sampled, ty: DataTy
             scale_reduction = r_hat(&views);
             ess = ess_bulk(&views).map(|bulk| bulk.min(ess_tail(&views).unwrap_or(bulk)));
             error_of_mean = mcse_mean(&views);
+            if !sampled.families.is_empty() {
+                let families = &sampled.families;
+                ess = ess.map(|ess| ess.min(family_ess(&values, families)));
+                error_of_mean = error_of_mean.map(|error| error.max(family_error(&values, families)));
+            }
             error_of_sd = mcse_sd(&views);
             let of = |level| mcse_quantile(&views, level);
             errors_of_quantiles = match (of(0.05), of(0.5), of(0.95)) {

@@ -11,5 +11,6 @@ mod gradient;
 mod nuts;
 mod proposals;
 mod semantics;
+mod silent;
 mod slices;
 mod smc;

@@ -4,7 +4,7 @@ use rand::{Rng, RngExt as _};
 
 use super::mixture::{Anchor, Mixture, Shares, log_interval, pick};
 use super::newton::{Derivatives, maximise, one_step};
-use super::{AnchorMode, Anchors, Element};
+use super::{AnchorMode, AnchorPath, Anchors, Element};
 use crate::density::{Evaluator, TapeEvaluator};
 use crate::dist::{Distribution, log_sum_exp};
 
@@ -120,10 +120,44 @@ pub struct Walk<'a> {
     anchors: &'a Anchors<'a>,
     shares: Shares,
     evaluators: Vec<TapeEvaluator<'a>>,
+    /// Of the outputs alone, by path; none where modes are refined.
+    outputs: Vec<TapeEvaluator<'a>>,
     fresh: Vec<State>,
     states: Vec<State>,
+    /// The conditional of the first element: the same for all draws.
+    first: Option<Conditional>,
     values: Vec<Decoded>,
     scales: Vec<f64>,
+}
+
+/// Numbers that one draw computes, at most.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::infer) struct Cost {
+    /// Of the normal approximations as they are.
+    pub plain: f64,
+    /// Of refined modes.
+    pub refined: f64,
+}
+
+impl Anchors<'_> {
+    /// What a draw costs.
+    pub(in crate::infer) fn cost(&self) -> Cost {
+        let mut cost = Cost { plain: 0.0, refined: 0.0 };
+        // Of slices, the first coordinate leaves as many as there are modes.
+        let left = self.components.len().min(self.modes.len().max(1)) as f64 / self.components.len().max(1) as f64;
+        for component in &self.components {
+            let path = &self.paths[component.path];
+            let (n, own, size) =
+                (path.coordinates.len() as f64, path.outputs.size() as f64, path.density.size() as f64);
+            // Conditioning, and the values of outputs; of the density twice at every step, and Hessians.
+            cost.plain += left * n * (n + own);
+            cost.refined += left * n * (n + 2.0 * size + REFINEMENTS as f64 * 4.0 * size);
+        }
+        // The target at the end.
+        let target =
+            self.paths.iter().map(|p| p.density.size()).max().unwrap_or(0) as f64 + self.components.len() as f64;
+        Cost { plain: cost.plain + target, refined: cost.refined + target }
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -133,14 +167,29 @@ impl<'a> Walk<'a> {
         let fresh: Vec<State> = anchors.components.iter().map(|m| fresh(anchors, m, &mut evaluators[m.path])).collect();
         let states = fresh.clone();
         let most = anchors.paths.iter().map(|p| p.coordinates.len()).max().unwrap_or(0);
-        Self { anchors, shares, evaluators, fresh, states, values: Vec::new(), scales: vec![0.0; most] }
+        let (outputs, values, scales) = (Vec::new(), Vec::new(), vec![0.0; most]);
+        let mut walk = Self { anchors, shares, evaluators, outputs, fresh, states, first: None, values, scales };
+        if !anchors.elements().is_empty() {
+            walk.first = walk.conditional();
+        }
+        walk
+    }
+
+    /// The same without refinement: the normal approximations as they are, and so without evaluations on the way.
+    pub fn plain(anchors: &'a Anchors<'a>, shares: Shares) -> Self {
+        let outputs = anchors.paths.iter().map(|p| p.outputs.on_tape()).collect();
+        Self { outputs, ..Self::new(anchors, shares) }
     }
 
     /// Starts a draw.
     pub fn begin(&mut self) {
         self.values.clear();
+        // Most slices are left behind by the first coordinate.
         for (state, fresh) in self.states.iter_mut().zip(&self.fresh) {
-            state.clone_from_fresh(fresh);
+            if state.decoded > 0 {
+                state.clone_from_fresh(fresh);
+            }
+            state.active = true;
         }
     }
 
@@ -231,7 +280,11 @@ impl<'a> Walk<'a> {
                 Decoded::Real(z) => {
                     let (lo, hi) = mode.pieces.get(state.decoded).copied().unwrap_or((f64::NAN, f64::NAN));
                     present && z >= lo && z <= hi && {
-                        advance(state, z, path, &mut self.evaluators[mode.path], &mut self.scales)
+                        condition(state, z);
+                        match self.outputs.get_mut(mode.path) {
+                            Some(outputs) => follow(state, path, outputs),
+                            None => advance(state, path, &mut self.evaluators[mode.path], &mut self.scales),
+                        }
                     }
                 }
             };
@@ -253,7 +306,14 @@ impl<'a> Walk<'a> {
                         Decoded::Absent
                     } else {
                         log_proposal += log_present;
-                        match self.conditional() {
+                        let computed;
+                        let conditional = if self.values.is_empty() {
+                            &self.first
+                        } else {
+                            computed = self.conditional();
+                            &computed
+                        };
+                        match conditional {
                             None => Decoded::Absent,
                             Some(Conditional::Discrete(table)) => {
                                 let masses: Vec<f64> = table.iter().map(|(_, mass)| *mass).collect();
@@ -365,23 +425,16 @@ fn fresh(anchors: &Anchors<'_>, anchor: &AnchorMode, evaluator: &mut TapeEvaluat
 }
 
 /// The own distribution of the coordinate at `place`, after an evaluation.
-fn own(path: &super::AnchorPath<'_>, place: usize, evaluator: &TapeEvaluator<'_>) -> Option<Distribution<f64>> {
+fn own(path: &AnchorPath<'_>, place: usize, evaluator: &TapeEvaluator<'_>) -> Option<Distribution<f64>> {
     let own = path.own.get(place)?.as_ref()?;
     let parameters: smallvec::SmallVec<[f64; 4]> =
         (own.first..own.first + own.parameters).map(|i| evaluator.output(i)).collect();
     own.with(&parameters)
 }
 
-/// Conditions a mode on the value of its next coordinate; `false` where it is no longer possible.
-fn advance(
-    state: &mut State,
-    z: f64,
-    path: &super::AnchorPath<'_>,
-    evaluator: &mut TapeEvaluator<'_>,
-    scales: &mut [f64],
-) -> bool {
-    let total = state.point.len();
-    let (n, at) = (total - state.first, state.decoded - state.first);
+/// Conditions a mode on the value of its next coordinate.
+fn condition(state: &mut State, z: f64) {
+    let (n, at) = (state.point.len() - state.first, state.decoded - state.first);
     let (location, scale) = state.conditional();
     let standardised = (z - location) / scale;
     for i in at + 1..n {
@@ -390,14 +443,42 @@ fn advance(
     state.point[state.decoded] = z;
     state.half_square += 0.5 * standardised * standardised;
     state.decoded += 1;
+}
+
+/// Conditions that are settled have the outcomes of the path, at the last evaluation.
+fn conditions_hold(state: &State, path: &AnchorPath<'_>, evaluator: &TapeEvaluator<'_>) -> bool {
+    let settled = path.conditions.iter().filter(|(_, _, settled)| *settled <= state.decoded);
+    settled.into_iter().all(|(output, holds, _)| (evaluator.output(*output) != 0.0) == *holds)
+}
+
+/// Makes a mode ready for its next coordinate without refinement; `false` where it is no longer possible.
+fn follow(state: &mut State, path: &AnchorPath<'_>, outputs: &mut TapeEvaluator<'_>) -> bool {
+    if state.decoded == state.point.len() {
+        return true;
+    }
+    let own_varies = path.own[state.decoded].as_ref().is_some_and(|own| !own.constant);
+    let settles = path.conditions.iter().any(|(_, _, settled)| *settled <= state.decoded);
+    if own_varies || settles {
+        outputs.value(&state.point);
+        if !conditions_hold(state, path, outputs) {
+            return false;
+        }
+    }
+    // Constants need no evaluation.
+    state.own = own(path, state.decoded, outputs);
+    true
+}
+
+/// Makes a mode ready for its next coordinate, refined where the density departs from it; `false` where it is no longer
+/// possible.
+fn advance(state: &mut State, path: &AnchorPath<'_>, evaluator: &mut TapeEvaluator<'_>, scales: &mut [f64]) -> bool {
+    let total = state.point.len();
     if state.decoded == total {
         return true;
     }
     let value = evaluator.value(&state.point);
-    for (output, holds, settled) in &path.conditions {
-        if *settled <= state.decoded && (evaluator.output(*output) != 0.0) != *holds {
-            return false;
-        }
+    if !conditions_hold(state, path, evaluator) {
+        return false;
     }
     state.own = own(path, state.decoded, evaluator);
     let rest = total - state.decoded;

@@ -75,6 +75,8 @@ impl Mixture {
     /// The log density at `z`.
     pub fn log_density(&self, z: f64) -> f64 {
         let mut terms: smallvec::SmallVec<[f64; 24]> = smallvec::SmallVec::new();
+        // Modes often share their own distribution.
+        let mut last: Option<(&Distribution<f64>, f64)> = None;
         for ((anchor, own), log_weight) in self.anchors.iter().zip(&self.own).zip(&self.log_weights) {
             let own_share = if own.is_some() { self.shares.own } else { 0.0 };
             let (scale, piece) = (anchor.log_scale.exp(), (anchor.lo, anchor.hi));
@@ -89,7 +91,12 @@ impl Mixture {
                 }
             }
             if let (Some(own), true) = (own, own_share > 0.0) {
-                terms.push(log_weight + own_share.ln() + own_log_density(own, z));
+                let density = match last {
+                    Some((other, density)) if other == own => density,
+                    _ => own_log_density(own, z),
+                };
+                last = Some((own, density));
+                terms.push(log_weight + own_share.ln() + density);
             }
         }
         log_sum_exp(&terms)

@@ -52,6 +52,8 @@ pub struct Element {
 pub(super) struct AnchorPath<'c> {
     /// Its log density as if its conditions held everywhere, over its coordinates in decoding order.
     pub density: Density<'c>,
+    /// The outputs of `density` alone.
+    pub outputs: Density<'c>,
     /// By place in the path's decoding order: the coordinate among all.
     pub coordinates: Vec<usize>,
     /// By place in the path's decoding order: its own distribution, if it has one.
@@ -319,6 +321,7 @@ impl<'c> AnchorPath<'c> {
         }
         Self {
             density: compiled.path_density(path, &coordinates),
+            outputs: compiled.path_outputs(path, &coordinates),
             own: latents.iter().map(|l| structure.latents[*l].own.clone()).collect(),
             coordinates,
             pieces,

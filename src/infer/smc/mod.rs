@@ -16,7 +16,7 @@ use std::sync::Mutex;
 
 use rand::RngExt as _;
 use rayon::prelude::*;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::executions::Executions;
 use self::points::{Points, Reference};
@@ -26,7 +26,7 @@ use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::gradient::{differentiable, with_paths};
 use super::importance::log_mean_exp;
-use super::modes::{Neighbourhood, look_for_modes};
+use super::modes::{Neighbourhood, left_out};
 use super::query::Query;
 use super::record::Record;
 use super::stream::{Stream, StreamPurpose, stream};
@@ -49,7 +49,7 @@ const FORGOTTEN: f64 = 0.4;
 const SWEEPS: std::ops::RangeInclusive<usize> = 2..=60;
 
 /// Sweeps at the end are so many times as many as at other temperatures.
-const LAST: usize = 2;
+const LAST: usize = 5;
 
 /// Temperatures, at most.
 const STEPS: usize = 1_000;
@@ -91,12 +91,14 @@ trait Population {
 }
 
 /// What one run tells.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Tempered {
     /// An estimate of ln ∫ p / ∫ r.
     log_evidence: f64,
-    /// Its variance if particles were independent at each temperature.
+    /// Its variance: what particles say at each temperature, or their families if that is more.
     variance: f64,
+    /// By particle: the one at the start that it descends from.
+    ancestors: Vec<u32>,
     /// Whether particles have forgotten where they were at the last temperature.
     forgot: bool,
     /// The share of the particles that did not move at the end.
@@ -119,7 +121,8 @@ fn temper(
     }
     let mut gains = Vec::new();
     let mut temperature = 0.0;
-    let mut tempered = Tempered { log_evidence: 0.0, variance: 0.0, forgot: false, stuck: 0.0 };
+    let ancestors = (0..n as u32).collect();
+    let mut tempered = Tempered { log_evidence: 0.0, variance: 0.0, ancestors, forgot: false, stuck: 0.0 };
     for _ in 0..STEPS {
         population.gains(&mut gains);
         if gains.contains(&f64::INFINITY) {
@@ -141,7 +144,9 @@ fn temper(
         tempered.variance += (squares - 1.0 / n as f64).max(0.0);
         temperature = next;
         remark(temperature);
-        population.resample(&systematic(&log_weights, total, rng));
+        let parents = systematic(&log_weights, total, rng);
+        tempered.ancestors = parents.iter().map(|i| tempered.ancestors[*i]).collect();
+        population.resample(&parents);
         let before = population.columns();
         let mut sweeps = 0;
         let up = |temperature: f64| {
@@ -173,11 +178,23 @@ fn temper(
                 }
             }
             tempered.stuck = population.share_stuck();
+            tempered.variance = tempered.variance.max(concentration(&tempered.ancestors));
             return Ok(tempered);
         }
     }
     let reason = format!("{STEPS} temperatures do not lead to the posterior");
     Err(InferError::SamplerFailed { engine: ENGINE.name, reason })
+}
+
+/// Σ (share of a family)², less what it is where each particle is a family of its own: the relative variance of an evidence
+/// (Lee & Whiteley 2018, eq. 5, with systematic resampling).
+fn concentration(ancestors: &[u32]) -> f64 {
+    let n = ancestors.len() as f64;
+    let mut sizes: FxHashMap<u32, f64> = FxHashMap::default();
+    for ancestor in ancestors {
+        *sizes.entry(*ancestor).or_default() += 1.0 / n;
+    }
+    (sizes.values().map(|share| share * share).sum::<f64>() - 1.0 / n).max(0.0)
 }
 
 /// Σ w² of weights that are normalised by ln of their sum.
@@ -274,7 +291,7 @@ pub(super) fn sample(
             progress.advance(1);
         }
     };
-    let mut missed = 0;
+    let mut missed = None;
     // Of choices with one value: whether other values were among the particles at the start.
     let mut tried: FxHashSet<String> = FxHashSet::default();
     let (record, finished, exact_discrete) = match compiled(target, seed)? {
@@ -302,9 +319,9 @@ pub(super) fn sample(
                 let (points, finished): (Vec<_>, Vec<Tempered>) = finished?.into_iter().unzip();
                 (with_paths(&density, points.into_iter().flatten(), seed), finished)
             };
-            if let Ok(anchors) = Anchors::new(&query.compiled, &query.prior) {
+            if let Ok(mut anchors) = Anchors::new(&query.compiled, &query.prior) {
                 let neighbourhood = Neighbourhood::of_paths(&anchors, &points, pooled(&finished));
-                missed = look_for_modes(target, &anchors, &neighbourhood, seed)?.len();
+                missed = left_out(&query, &mut anchors, &neighbourhood)?;
             }
             (query.record(&points)?, finished, true)
         }
@@ -331,7 +348,14 @@ pub(super) fn sample(
         }
     };
     let evidence = pooled(&finished);
-    let (mut held, mut reason) = certify_chains(&record, runs, &|name| exact_discrete || tried.contains(name));
+    // Runs share no ancestors.
+    let families: Vec<u32> = finished
+        .iter()
+        .enumerate()
+        .flat_map(|(run, t)| t.ancestors.iter().map(move |a| (run * particles) as u32 + a))
+        .collect();
+    let (mut held, mut reason) =
+        certify_chains(&record, runs, &families, &|name| exact_discrete || tried.contains(name));
     if held {
         let stuck = finished.iter().map(|t| t.stuck).fold(0.0, f64::max);
         let against = if evidence.1 > AGREE {
@@ -353,6 +377,7 @@ pub(super) fn sample(
         record,
         weights: None,
         chains: runs,
+        families,
         exact: false,
         k_hat: None,
         log_evidence: Some(evidence),
@@ -361,7 +386,7 @@ pub(super) fn sample(
         reason,
         warnings: Vec::new(),
     };
-    sampled.refuse_missed(missed);
+    sampled.refuse(missed);
     Ok(sampled)
 }
 

@@ -22,7 +22,7 @@ const ACCEPTANCE: f64 = 0.75;
 const TRIES: usize = 200;
 
 /// The share of trajectories with steps of full length; the others are shorter by a factor down to 10^−SHORTER.
-const FULL: f64 = 0.75;
+const FULL: f64 = 0.5;
 const SHORTER: f64 = 1.5;
 
 /// Coordinates up to which a covariance is taken, and particles that it takes for each.
@@ -30,7 +30,7 @@ const DENSE: usize = 100;
 const EACH: usize = 4;
 
 /// Leapfrog steps of a trajectory, at most.
-const LEAPS: usize = 8;
+const LEAPS: usize = 16;
 
 /// Independent Student-t coordinates around the middle of the prior.
 pub(super) struct Reference {

@@ -4,35 +4,35 @@
 //! other choices as they were. Choices that appear are drawn from their own distribution, choices that vanish are forgotten,
 //! and both enter the acceptance ratio together with the numbers of choices (Wingate, Stuhlmüller & Goodman 2011, with the
 //! correction of Kiselyov 2016). Continuous values move in unconstrained coordinates, with the Jacobian.
+//!
+//! Where there is a proposal for whole executions whose density can be told, some updates take all choices from it.
 
-use std::sync::{Arc, Mutex};
+mod chains;
+
+pub(super) use chains::Chains;
+
+use std::sync::Arc;
 
 use rand::RngExt as _;
 use rand_distr::StandardNormal;
-use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::certificate::certify_chains;
-use super::engine::{Engine, InferOptions, Progress, Sampled};
+use super::engine::Engine;
 use super::error::InferError;
-use super::proposal::{OwnDistribution, drawable};
-use super::record::{Chunk, Record};
-use super::stream::{Stream, StreamPurpose, stream};
+use super::proposal::{OwnDistribution, Proposal, drawable};
+use super::stream::Stream;
 use super::target::TargetRef;
 use super::trace::{Choice, Generator, Ledger, Trace, add_likelihood, drawn_log_density, known_log_density};
-use crate::diagnostic::Diagnostic;
 use crate::dist::Support;
 use crate::runtime::{AddressId, Addresses, Handler, Law, Machine, Outcome, RuntimeError, Site, Stop};
 use crate::span::Span;
 use crate::value::{Base, Value};
 
-pub(super) const ENGINE: Engine =
-    Engine { name: "mh", summary: "Metropolis–Hastings, one choice at a time, on any program", run };
-
-/// Defaults of the options.
-const CHAINS: usize = 4;
-const WARMUP: usize = 1_000;
-const DRAWS: usize = 4_000;
+pub(super) const ENGINE: Engine = Engine {
+    name: "mh",
+    summary: "Metropolis–Hastings, one choice at a time and whole executions, on any program",
+    run: chains::run,
+};
 
 /// Executions from the prior among which a chain's start is picked, and how many to try for one of positive density.
 const STARTS: usize = 100;
@@ -88,8 +88,21 @@ impl<'a> MarkovChain<'a> {
     /// # Errors
     /// A mistake in the program or its data; no execution of positive density.
     pub fn from_prior(target: &TargetRef<'a>, kernel: Kernel, rng: &mut Stream) -> Result<Self, InferError> {
+        Self::from_proposal(target, kernel, &OwnDistribution, rng)
+    }
+
+    /// The same with executions of a proposal.
+    ///
+    /// # Errors
+    /// As [`MarkovChain::from_prior`].
+    pub fn from_proposal(
+        target: &TargetRef<'a>,
+        kernel: Kernel,
+        proposal: &dyn Proposal,
+        rng: &mut Stream,
+    ) -> Result<Self, InferError> {
         let mut chain = Self::empty(target, kernel);
-        let generator = Generator { engine: ENGINE.name, proposal: &OwnDistribution, weigh: true };
+        let generator = Generator { engine: ENGINE.name, proposal, weigh: true };
         let mut log_total = f64::NEG_INFINITY;
         for tried in 0..TRIES {
             let weight = generator.run(&mut chain.machine, rng, &mut chain.spare, &mut chain.ledger)?;
@@ -190,8 +203,9 @@ impl<'a> MarkovChain<'a> {
         self.adapting = adapting;
     }
 
-    /// The power of the target in what the chain leaves invariant from now on.
-    pub(super) fn set_temperature(&mut self, temperature: f64) {
+    /// The power of the target in what [`MarkovChain::update`] leaves invariant from now on: r^(1−t) p^t, where r is what
+    /// executions are drawn from.
+    pub fn set_temperature(&mut self, temperature: f64) {
         self.temperature = temperature;
     }
 
@@ -258,6 +272,22 @@ impl<'a> MarkovChain<'a> {
             self.adapt(address, accept, proposal.dimension);
         }
         if rng.random::<f64>() < accept {
+            std::mem::swap(&mut self.current, &mut self.spare);
+        }
+        Ok(())
+    }
+
+    /// One update of all choices at once: an execution of the proposal, which knows nothing of the current one (Tierney 1994,
+    /// §2.3.3). Nothing happens where it cannot tell the density of the current one. For temperature 1 alone.
+    ///
+    /// # Errors
+    /// A mistake in the program, or a distribution that cannot be drawn from.
+    pub fn propose_execution(&mut self, proposal: &dyn Proposal, rng: &mut Stream) -> Result<(), InferError> {
+        let Some(log_proposal) = proposal.log_density(&self.current, self.machine.addresses()) else { return Ok(()) };
+        let generator = Generator { engine: ENGINE.name, proposal, weigh: true };
+        let log_weight = generator.run(&mut self.machine, rng, &mut self.spare, &mut self.ledger)?;
+        let log_ratio = log_weight - (self.current.log_density() - log_proposal);
+        if rng.random::<f64>().ln() < log_ratio {
             std::mem::swap(&mut self.current, &mut self.spare);
         }
         Ok(())
@@ -450,123 +480,4 @@ impl Handler for Replay<'_> {
     fn rejected(&mut self, reason: &RuntimeError) {
         self.ledger.count(reason);
     }
-}
-
-/// The states of all chains, so that the ladder can go on where they stopped.
-pub(super) struct Chains<'a> {
-    chains: Vec<(MarkovChain<'a>, Stream, Vec<Chunk>)>,
-    /// Updates between draws, fixed after warm-up: a number that depended on the state would bias programs whose number
-    /// of choices is random.
-    thin: usize,
-    kept: usize,
-}
-
-impl<'a> Chains<'a> {
-    /// Starts and warms up.
-    pub fn start(
-        target: &TargetRef<'a>,
-        chains: usize,
-        warmup: usize,
-        seed: u64,
-        progress: &mut dyn Progress,
-    ) -> Result<Self, InferError> {
-        progress.start("mh warm-up", (chains * warmup) as u64);
-        let progress = Mutex::new(progress);
-        let started: Result<Vec<_>, InferError> = (0..chains)
-            .into_par_iter()
-            .map(|i| {
-                let mut rng = stream(seed, StreamPurpose::Chain, i as u64);
-                let mut chain = MarkovChain::from_prior(target, Kernel::Mixed, &mut rng)?;
-                chain.adapting = true;
-                let mut updates = 0_usize;
-                for sweep in 0..warmup {
-                    let sites = chain.current.choices.len().max(1);
-                    for _ in 0..sites {
-                        chain.update(&mut rng)?;
-                    }
-                    updates += sites;
-                    if sweep % 64 == 63
-                        && let Ok(mut progress) = progress.lock()
-                    {
-                        progress.advance(64);
-                    }
-                }
-                chain.adapting = false;
-                Ok((updates.div_ceil(warmup.max(1)), (chain, rng, Vec::new())))
-            })
-            .collect();
-        let (sites, chains): (Vec<usize>, Vec<_>) = started?.into_iter().unzip();
-        Ok(Self { chains, thin: sites.into_iter().max().unwrap_or(1).max(1), kept: 0 })
-    }
-
-    /// Keeps `draws` more of each chain.
-    pub fn extend(&mut self, draws: usize, progress: &mut dyn Progress) -> Result<(), InferError> {
-        progress.start("mh", (self.chains.len() * draws) as u64);
-        let progress = Mutex::new(progress);
-        let thin = self.thin;
-        self.chains
-            .par_iter_mut()
-            .map(|(chain, rng, chunks)| {
-                let mut chunk = Chunk::default();
-                for draw in 0..draws {
-                    for _ in 0..thin {
-                        chain.update(rng)?;
-                    }
-                    chunk.push(&chain.current);
-                    if draw % 64 == 63
-                        && let Ok(mut progress) = progress.lock()
-                    {
-                        progress.advance(64);
-                    }
-                }
-                chunks.push(chunk);
-                Ok(())
-            })
-            .collect::<Result<(), InferError>>()?;
-        self.kept += draws;
-        Ok(())
-    }
-
-    /// What the chains have drawn so far, with its certificate.
-    pub fn sampled(&mut self) -> Sampled {
-        let mut record = Record::default();
-        let mut ledger = Ledger::default();
-        for (chain, _, chunks) in &mut self.chains {
-            let all = Chunk { draws: chunks.drain(..).flat_map(|c| c.draws).collect() };
-            record.append(&all, chain.machine.addresses());
-            record.know(&chain.ledger.known, chain.machine.addresses());
-            chunks.push(all);
-            ledger.absorb(&chain.ledger);
-        }
-        let (held, reason) = certify_chains(&record, self.chains.len(), &|_| false);
-        let mut warnings = Vec::new();
-        if let Some((text, count, span)) = ledger.main_reason() {
-            warnings.push(
-                Diagnostic::warning(
-                    "W0702",
-                    format!("{} proposals were rejected because a parameter was invalid", ledger.rejected()),
-                )
-                .label(span, format!("{count} times: {text}")),
-            );
-        }
-        Sampled {
-            record,
-            weights: None,
-            chains: self.chains.len(),
-            exact: false,
-            k_hat: None,
-            log_evidence: None,
-            statistics: Vec::new(),
-            held,
-            reason,
-            warnings,
-        }
-    }
-}
-
-fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
-    let count = options.chains.unwrap_or(CHAINS).max(1);
-    let mut chains = Chains::start(target, count, options.warmup.unwrap_or(WARMUP), options.seed, progress)?;
-    chains.extend(options.draws.unwrap_or(DRAWS).div_ceil(count), progress)?;
-    Ok(chains.sampled())
 }
