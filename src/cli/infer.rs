@@ -9,13 +9,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::console::{Failure, Status, output, plain, tell, write_file, write_folder};
 use super::draws::Draws;
+use super::evaluate::foundation;
 use super::stan_csv::stan_csv;
 use super::zarr::{self, Observed};
-use super::{InferArgs, json, report};
+use super::{DecodeArg, InferArgs, json, report};
 use crate::api::{Data, Model, VariableInfo};
 use crate::check::core::VariableKind;
 use crate::diagnostic::Diagnostic;
-use crate::foundation::Foundation;
+use crate::foundation::Decode;
 use crate::infer::{InferOptions, Method, Progress, Silent, Weights};
 use crate::runtime::Supplied;
 use crate::syntax::ast::Role;
@@ -30,7 +31,7 @@ pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
         chains: count(arguments.chains),
         seed: arguments.seed,
         budget: arguments.budget,
-        weights: weights(arguments.weights.as_deref())?,
+        weights: weights(arguments)?,
     };
     let model = arguments.program.model()?;
     let data = arguments.data.read()?;
@@ -58,15 +59,14 @@ pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
     Ok(if inferred.certified { Status::Fine } else { Status::NotCertified })
 }
 
-/// The weights that a path names; `none` for none.
-pub(super) fn weights(path: Option<&Path>) -> Result<Weights, Failure> {
-    match path {
-        None => Ok(Weights::Bundled),
-        Some(path) if path == Path::new("none") => Ok(Weights::None),
-        Some(path) => match Foundation::load(path) {
-            Ok(foundation) => Ok(Weights::Of(Arc::new(foundation))),
-            Err(error) => Err(plain("E0733", format!("cannot use `{}` as weights: {error}", path.display()))),
-        },
+/// The weights that are asked for; `none` for none.
+fn weights(arguments: &InferArgs) -> Result<Weights, Failure> {
+    let path = arguments.weights.as_deref();
+    match (path, arguments.decode) {
+        (None, DecodeArg::Light) => Ok(Weights::Bundled),
+        (Some(path), _) if path == Path::new("none") => Ok(Weights::None),
+        (_, DecodeArg::Light) => Ok(Weights::Of(Arc::new(foundation(path)?))),
+        (_, DecodeArg::Reencode) => Ok(Weights::Of(Arc::new(foundation(path)?.with_decode(Decode::Reencode)))),
     }
 }
 

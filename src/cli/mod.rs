@@ -337,6 +337,15 @@ struct EvaluateArgs {
     output: Option<PathBuf>,
 }
 
+/// How the network decodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DecodeArg {
+    /// The program is read once, a light decoder draws
+    Light,
+    /// Each value is put into the text, which is then read anew: slow, for comparison
+    Reencode,
+}
+
 /// How programs become tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum EncodingArg {
@@ -395,6 +404,9 @@ struct InferArgs {
     /// Weights of a network, in place of those built in; `none` for none
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    /// How the network decodes
+    #[arg(long, value_enum, default_value = "light")]
+    decode: DecodeArg,
     /// Print JSON
     #[arg(long)]
     json: bool,

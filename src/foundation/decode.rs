@@ -6,19 +6,28 @@ use rand::RngExt as _;
 use rayon::prelude::*;
 
 use super::error::FoundationError;
-use super::feature::{COMPONENT_FEATURES, ELEMENT_FEATURES, Previous, component_features, element_features};
+use super::feature::{
+    COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previous, component_features, element_features,
+    number_features,
+};
 use super::head::{Candidates, OUTPUTS};
 use super::prompt::{Prompt, names_in_order};
 use super::tuning::{TuneOptions, TuneReport};
-use super::weights::Foundation;
+use super::weights::{Decode, Foundation};
 use crate::dist::log_sum_exp;
 use crate::infer::anchors::{Anchors, Conditional, Decoded, Drawn, Mixture, Paused, Presence, Shares, Walk, pick};
 use crate::infer::{Amortized, Drawer, Query, Stream, StreamPurpose, stream};
-use crate::network::{Encoded, NetworkError, Sequence};
+use crate::network::{Batch, Encoded, NetworkError, Sequence};
 use crate::runtime::annotate;
 
 /// Draws that are decoded together.
 const GROUP: usize = 512;
+
+/// Texts that are encoded together.
+const REENCODED: usize = 64;
+
+/// Tokens of the shortest line: a name, `=`, a name, `@`, a value and `;`.
+const SHORTEST: usize = 6;
 
 /// Draws of one task.
 const CHUNK: usize = 32;
@@ -43,6 +52,8 @@ struct Draft {
     paused: Paused,
     rng: Stream,
     previous: Previous,
+    /// Values so far by the rows of their text, where texts are encoded anew.
+    known: Vec<(u32, f64)>,
     defence: bool,
     log_network: f64,
     log_anchors: f64,
@@ -86,9 +97,21 @@ impl Foundation {
     /// # Errors
     /// Where the program has no straight-line form, or is too long.
     pub fn prepare(&self, query: &Query<'_>) -> Result<Prepared<'_>, FoundationError> {
+        self.read(query, false)
+    }
+
+    fn read(&self, query: &Query<'_>, whole: bool) -> Result<Prepared<'_>, FoundationError> {
         let target = query.target;
         let annotated = annotate(target.runtime, target.model, target.conditions)?;
+        // No line is shorter than this.
+        let least = SHORTEST * annotated.lines.len();
+        if whole && least > self.context() {
+            return Err(FoundationError::TooLong { tokens: least, limit: self.context() });
+        }
         let prompt = Prompt::new(&annotated, &self.encoding, &names_in_order(), self.context(), |_| ())?;
+        if whole && prompt.is_part() {
+            return Err(FoundationError::TooLong { tokens: prompt.length(), limit: self.context() });
+        }
         let encoded = self.network.encode(&prompt.sequence)?;
         let prior = query.prior.middle.iter().copied().zip(query.prior.scales.iter().copied()).collect();
         let parts = query.compiled.coordinate_info().iter().map(|info| info.element).collect();
@@ -164,6 +187,7 @@ impl Prepared<'_> {
                 paused: fresh.clone(),
                 rng: stream(seed, StreamPurpose::Draws, (round << 32) + i as u64),
                 previous: Previous::default(),
+                known: Vec::new(),
                 defence: defence && i % every == every - 1,
                 log_network: 0.0,
                 log_anchors: 0.0,
@@ -172,6 +196,7 @@ impl Prepared<'_> {
             })
             .collect();
         let network = &self.foundation.network;
+        let reencode = self.foundation.decode == Decode::Reencode;
         let mut decoding = network.decode(self.encoded.clone(), &self.prompt.sequence.memory, drafts.len())?;
         let elements = anchors.elements();
         for (index, row) in rows.iter().enumerate() {
@@ -188,8 +213,12 @@ impl Prepared<'_> {
                 }
             }
             debug_assert_eq!(components.len(), owners.len() * COMPONENT_FEATURES);
-            let decoded = decoding.step(*row, &features, Some(&active))?;
-            let outputs = decoding.head(&decoded, &owners, &components)?;
+            let outputs = if reencode {
+                self.reencoded(&drafts, *row)?
+            } else {
+                let decoded = decoding.step(*row, &features, Some(&active))?;
+                decoding.head(&decoded, &owners, &components)?
+            };
             let mut rest = &outputs[..];
             let own: Vec<&[f32]> = drafts
                 .iter()
@@ -206,13 +235,43 @@ impl Prepared<'_> {
                 |walk, chunk| {
                     for (draft, outputs) in chunk {
                         walk.swap(&mut draft.paused);
-                        answer(walk, draft, index, outputs);
+                        answer(walk, draft, (index, reencode.then_some(*row)), outputs);
                         walk.swap(&mut draft.paused);
                     }
                 },
             );
         }
         Ok(drafts)
+    }
+
+    /// The head's outputs where each draft's text, with the values that it has so far, is encoded anew.
+    fn reencoded(&self, drafts: &[Draft], row: u32) -> Result<Vec<f32>, NetworkError> {
+        let foundation = self.foundation;
+        let asked: Vec<(&Draft, &Asked)> = drafts.iter().filter_map(|d| Some((d, d.asked.as_ref()?))).collect();
+        let mut outputs = Vec::new();
+        for chunk in asked.chunks(REENCODED) {
+            let mut batch = Batch::default();
+            for (draft, asked) in chunk {
+                let mut sequence = self.prompt.sequence.clone();
+                let width = foundation.encoding.features();
+                for (row, x) in &draft.known {
+                    let at = *row as usize;
+                    sequence.tokens[at] = foundation.encoding.number(*x);
+                    if width == NUMBER_FEATURES {
+                        sequence.features[at * width..(at + 1) * width].copy_from_slice(&number_features(*x));
+                    }
+                }
+                sequence.element_rows.push(row);
+                sequence.element_features.extend(asked.element);
+                for component in &asked.candidates.components {
+                    sequence.component_elements.push(0);
+                    sequence.component_features.extend(component_features(component, &asked.candidates));
+                }
+                batch.push(&sequence);
+            }
+            outputs.extend(foundation.network.evaluate(&batch)?.head().unwrap_or_default());
+        }
+        Ok(outputs)
     }
 
     fn each(
@@ -298,7 +357,9 @@ fn finish(anchors: &Anchors<'_>, mut drafts: Vec<Draft>, defence: bool) -> Vec<(
 }
 
 /// Draws the element that was asked for, from what the network says or, as a defence, from the anchors.
-fn answer(walk: &mut Walk<'_>, draft: &mut Draft, index: usize, outputs: &[f32]) {
+///
+/// Where texts are encoded anew, `row` is where the value goes, and nothing else is remembered of it.
+fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u32>), outputs: &[f32]) {
     let Some(Asked { candidates, anchors, element }) = draft.asked.take() else { return };
     let adjusted = candidates.adjusted(outputs);
     let value = match anchors {
@@ -306,7 +367,14 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, index: usize, outputs: &[f32])
             let z = if draft.defence { mixture.draw(&mut draft.rng) } else { adjusted.draw(&mut draft.rng) };
             draft.log_network += adjusted.log_density(z);
             draft.log_anchors += mixture.log_density(z);
-            draft.previous = Previous::real(z, &candidates);
+            match row {
+                None => draft.previous = Previous::real(z, &candidates),
+                Some(row) => {
+                    let own = candidates.own().and_then(|c| c.own.as_ref());
+                    let value = own.and_then(|own| own.support().constrain_scalar(z));
+                    draft.known.extend(value.map(|(x, _)| (row, x)));
+                }
+            }
             walk.decode(Decoded::Real(z));
             z
         }
@@ -319,7 +387,10 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, index: usize, outputs: &[f32])
             };
             draft.log_network += adjusted.log_mass(value);
             draft.log_anchors += table.iter().find(|(v, _)| *v == value).map_or(f64::NEG_INFINITY, |(_, mass)| *mass);
-            draft.previous = Previous::int(value, &candidates);
+            match row {
+                None => draft.previous = Previous::int(value, &candidates),
+                Some(row) => draft.known.push((row, value as f64)),
+            }
             walk.decode(Decoded::Int(value));
             value as f64
         }
@@ -330,8 +401,8 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, index: usize, outputs: &[f32])
 }
 
 impl Amortized for Foundation {
-    fn prepare<'q>(&'q self, query: &Query<'_>) -> Result<Box<dyn Drawer + 'q>, String> {
-        match Self::prepare(self, query) {
+    fn prepare<'q>(&'q self, query: &Query<'_>, whole: bool) -> Result<Box<dyn Drawer + 'q>, String> {
+        match self.read(query, whole) {
             Ok(prepared) => Ok(Box::new(prepared)),
             Err(error) => Err(error.to_string()),
         }

@@ -29,4 +29,4 @@ pub use head::{Adjusted, AnchorKind, Candidate, Candidates, OUTPUTS, PARTS};
 pub use prompt::Prompt;
 pub use training::{HeldOut, StepReport, TrainOptions, Trainer, pack};
 pub use tuning::{TuneOptions, TuneReport};
-pub use weights::Foundation;
+pub use weights::{Decode, Foundation};

@@ -27,6 +27,8 @@ pub struct Prompt {
     rows: FxHashMap<String, u32>,
     /// The same by variable, without subscripts.
     variables: FxHashMap<Arc<str>, u32>,
+    /// Tokens of the whole program.
+    length: usize,
     /// Rows of `?`, with the names of their lines.
     masked: Vec<(u32, String)>,
 }
@@ -59,8 +61,10 @@ impl Prompt {
         let mut lines: Vec<&Line> = annotated.lines.iter().collect();
         let mut visible = annotated.visible();
         let mut encoded = encoding.encode(&syntax::print(&visible), names)?;
+        let mut whole = None;
         if encoded.tokens.len() > context {
             let length = encoded.tokens.len();
+            whole = Some(length);
             // Lengths are counted in lexemes, of which the encoding may make several tokens.
             let lexemes = syntax::lex(FileId::default(), &syntax::print(&visible)).tokens.len();
             let wanted = context.min(SHORTENED) * lexemes.min(length) / length.max(1);
@@ -79,6 +83,7 @@ impl Prompt {
                 masked.push((*row, line.name.clone()));
             }
         }
+        let length = whole.unwrap_or(encoded.tokens.len());
         let sequence = Sequence {
             positions: (0..encoded.tokens.len() as u32).collect(),
             tokens: encoded.tokens,
@@ -86,7 +91,17 @@ impl Prompt {
             memory: encoded.values,
             ..Sequence::default()
         };
-        Ok(Self { sequence, rows, variables, masked })
+        Ok(Self { sequence, rows, variables, masked, length })
+    }
+
+    /// Tokens of the whole program.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Whether iterations were left out.
+    pub fn is_part(&self) -> bool {
+        self.length > self.sequence.tokens.len()
     }
 
     /// The row of each element's variable; where its iteration was left out, that of another iteration. `dotted` is the name of

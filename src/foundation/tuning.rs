@@ -9,7 +9,7 @@ use super::decode::Recorded;
 use super::error::FoundationError;
 use super::feature::component_features;
 use super::head::OUTPUTS;
-use super::weights::Foundation;
+use super::weights::{Decode, Foundation};
 use crate::infer::anchors::Anchors;
 use crate::infer::{Query, pareto_smooth, weights_ess};
 use crate::network::{Adam, AdamOptions, Batch, Seeds};
@@ -66,8 +66,12 @@ impl Foundation {
         mut more: impl FnMut(&TuneReport) -> bool,
     ) -> Result<Self, FoundationError> {
         let anchors = Anchors::new(&query.compiled, &query.prior)?;
-        let mut tuned =
-            Self { network: self.network.duplicate()?, encoding: self.encoding.clone(), anchors: self.anchors };
+        let mut tuned = Self {
+            network: self.network.duplicate()?,
+            encoding: self.encoding.clone(),
+            anchors: self.anchors,
+            decode: Decode::Light,
+        };
         tuned.network.train_layers(Some(options.layers));
         let schedule = AdamOptions { rate: options.rate, warmup: 5, total: options.steps + 1, clip: 1.0 };
         let mut adam = Adam::new(&tuned.network, schedule);

@@ -31,9 +31,20 @@ fn on_top() -> (DecoderConfig, HeadConfig) {
     (DecoderConfig::light(ELEMENT_FEATURES), HeadConfig { features: COMPONENT_FEATURES, hidden: 64, outputs: OUTPUTS })
 }
 
+/// How the values of a draw are decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Decode {
+    /// One encoding of the query, and a light autoregressive decoder on it.
+    #[default]
+    Light,
+    /// Each value is put into the text, which is then encoded anew: the paper's way, for comparison.
+    Reencode,
+}
+
 /// Weights that answer queries.
 #[derive(Debug)]
 pub struct Foundation {
+    pub(super) decode: Decode,
     pub(super) network: Network,
     pub(super) encoding: Encoding,
     pub(super) anchors: AnchorKind,
@@ -61,7 +72,7 @@ impl Foundation {
         let encoder = EncoderConfig { width, layers, inner: 4 * width, ..encoder };
         let (decoder, head) = on_top();
         let config = NetworkConfig { encoder, language: true, decoder: Some(decoder), head: Some(head) };
-        Ok(Self { network: Network::new(config, seed)?, encoding, anchors })
+        Ok(Self { network: Network::new(config, seed)?, encoding, anchors, decode: Decode::Light })
     }
 
     /// RoBERTa or CodeBERT from a folder in Hugging Face's form, tokenizer and all, with an untrained decoder and head.
@@ -77,7 +88,13 @@ impl Foundation {
             let reason = format!("the tokenizer has {} tokens, the model {vocabulary}", encoding.len());
             return Err(FoundationError::Weights { reason });
         }
-        Ok(Self { network, encoding, anchors })
+        Ok(Self { network, encoding, anchors, decode: Decode::Light })
+    }
+
+    /// The same weights, decoded in another way.
+    #[must_use]
+    pub fn with_decode(self, decode: Decode) -> Self {
+        Self { decode, ..self }
     }
 
     /// The network.
@@ -164,6 +181,6 @@ impl Foundation {
         if let Some((what, found, wanted)) = expected.into_iter().find(|(_, found, wanted)| found != wanted) {
             return Err(wrong(format!("{found} {what}, not {wanted}")));
         }
-        Ok((Self { network, encoding, anchors: metadata.anchors }, (adam, texts)))
+        Ok((Self { network, encoding, anchors: metadata.anchors, decode: Decode::Light }, (adam, texts)))
     }
 }

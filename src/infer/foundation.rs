@@ -26,11 +26,11 @@ const ROUNDS: u64 = 3;
 
 /// Something that has learned to answer queries.
 pub trait Amortized: fmt::Debug + Send + Sync {
-    /// Reads a query once.
+    /// Reads a query once: the `whole` of it, or of one that is too long a part.
     ///
     /// # Errors
     /// Why it cannot, in words.
-    fn prepare<'q>(&'q self, query: &Query<'_>) -> Result<Box<dyn Drawer + 'q>, String>;
+    fn prepare<'q>(&'q self, query: &Query<'_>, whole: bool) -> Result<Box<dyn Drawer + 'q>, String>;
 
     /// The same, after it has learned from this query for so many seconds.
     ///
@@ -86,22 +86,22 @@ fn refused(reason: String) -> InferError {
 fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
     let amortized = options.weights.amortized().ok_or_else(|| refused("there are no weights".into()))?;
     let mut query = Query::by_pieces(*target, ENGINE.name, options.seed)?;
-    sample(&mut query, amortized, options.draws.unwrap_or(DRAWS), progress)
+    sample(&mut query, amortized, (options.draws.unwrap_or(DRAWS), false), progress)
 }
 
-/// Weighted draws, certified.
+/// `n` weighted draws, certified, of a query that is read as a `whole` or in part.
 ///
 /// # Errors
 /// Where the query cannot be read, there are no anchors, or no draw has a density above zero.
 pub(super) fn sample(
     query: &mut Query<'_>,
     amortized: &dyn Amortized,
-    n: usize,
+    (n, whole): (usize, bool),
     progress: &mut dyn Progress,
 ) -> Result<Sampled, InferError> {
     progress.start(ENGINE.name, n as u64);
     let (points, log_weights, missed) = {
-        let drawer = amortized.prepare(query).map_err(refused)?;
+        let drawer = amortized.prepare(query, whole).map_err(refused)?;
         let mut anchors = Anchors::new(&query.compiled, &query.prior).map_err(no_anchors)?;
         let mut round = 0;
         loop {

@@ -221,6 +221,7 @@ fn climb(
         return Ok(done);
     }
 
+    let start = Instant::now();
     if rungs.iter().any(|rung| rung.rung == foundation::ENGINE.name && rung.tried)
         && let Some(sampled) = climb_tuning(target, options, progress, &left, rungs)?
     {
@@ -302,7 +303,7 @@ fn climb_foundation(
     // What cannot be compiled is for none of the first rungs, which is no news.
     let Ok(mut query) = Query::by_pieces(*target, foundation::ENGINE.name, options.seed) else { return Ok(None) };
     let first = options.draws.unwrap_or(AMORTIZED);
-    match more_draws(first, left, |draws| foundation::sample(&mut query, amortized, draws, progress)) {
+    match more_draws(first, left, |draws| foundation::sample(&mut query, amortized, (draws, true), progress)) {
         Ok(sampled) => Ok(Some(sampled)),
         Err(error @ (InferError::Refused { .. } | InferError::NoDrawSurvived { .. })) => {
             rungs.push(failed(foundation::ENGINE.name, &error, start));
@@ -338,7 +339,7 @@ fn climb_tuning(
         }
     };
     let first = options.draws.unwrap_or(AMORTIZED);
-    match more_draws(first, left, |draws| foundation::sample(&mut query, &*tuned, draws, progress)) {
+    match more_draws(first, left, |draws| foundation::sample(&mut query, &*tuned, (draws, true), progress)) {
         Ok(sampled) => Ok(Some(sampled)),
         Err(error @ (InferError::Refused { .. } | InferError::NoDrawSurvived { .. })) => {
             rungs.push(failed(TUNED, &error, start));

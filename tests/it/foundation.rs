@@ -1,6 +1,7 @@
 //! The network on programs: heads, densities of draws, training, weights, and the rung of the ladder.
 
 mod answers;
+mod encodings;
 mod heads;
 mod training;
 

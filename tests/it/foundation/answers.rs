@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use unmask::foundation::{AnchorKind, FoundationError};
+use unmask::foundation::{AnchorKind, FoundationError, TuneOptions};
 use unmask::infer::anchors::Anchors;
 use unmask::infer::{InferOptions, Inferred, Method, Query, Silent, Target, Weights, infer};
 use unmask::{Data, Model};
@@ -98,4 +98,27 @@ fn long_plates_are_answered_from_a_part_of_their_text() {
     let mean = y.iter().sum::<f64>() / (200.0 + 4.0 / 100.0);
     let mu = found.variable("mu").unwrap();
     assert!((mu.mean - mean).abs() < 5.0 * mu.mcse);
+}
+
+#[test]
+fn fine_tuning_comes_nearer_to_one_posterior() {
+    let target = target(PROGRAMS[5], DATA[5]);
+    let learnt = Target { conditions: unmask::runtime::Conditions::new(), ..target.clone() };
+    let foundation = spoilt(&[learnt], AnchorKind::Laplace);
+    let query = Query::for_anchors::<FoundationError>(target.borrow(), 1).unwrap();
+    let mut reports = Vec::new();
+    let options = TuneOptions { steps: 80, rate: 5e-3, ..TuneOptions::default() };
+    let tuned = foundation
+        .tune(&query, &options, |report| {
+            reports.push(*report);
+            true
+        })
+        .unwrap();
+    assert_eq!(reports.len(), 80);
+    let mean = |r: &[unmask::foundation::TuneReport]| r.iter().map(|r| r.bound).sum::<f64>() / r.len() as f64;
+    assert!(mean(&reports[70..]) > mean(&reports[..10]), "{reports:?}");
+    let ess = |weights| answer(&target, weights, "foundation", 4_000).variable("a").unwrap().ess.unwrap();
+    let before = ess(Weights::Of(Arc::new(foundation)));
+    let after = ess(Weights::Of(Arc::new(tuned)));
+    assert!(after > before, "{before} {after}");
 }

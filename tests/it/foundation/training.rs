@@ -1,6 +1,6 @@
 //! Training: it learns, goes on bit for bit, and weights are checked before they are used.
 
-use unmask::foundation::{AnchorKind, Foundation, FoundationError, TrainOptions, Trainer};
+use unmask::foundation::{AnchorKind, Encoding, Foundation, FoundationError, TextVocabulary, TrainOptions, Trainer};
 use unmask::network::{EncoderConfig, Network, NetworkConfig, checkpoint_to_bytes};
 use unmask::trace::Mask;
 
@@ -75,4 +75,24 @@ fn weights_are_checked_before_they_are_used() {
 fn the_weights_that_are_built_in_can_be_read() {
     let foundation = Foundation::bundled().unwrap();
     assert!(foundation.network().size() > 100_000);
+}
+
+#[test]
+fn weights_that_read_plain_text_are_trained_kept_and_used() {
+    let texts = ["model m {\n    a ~ normal(0, 3) @ 2.5;\n    y ~ normal(a, 1) @ -0.123;\n}\n"; 8];
+    let learnt = TextVocabulary::train(texts.into_iter(), 320).unwrap();
+    let encoding = Encoding::Text(Box::new(learnt));
+    let foundation = Foundation::untrained(encoding, AnchorKind::Laplace, (16, 1), 3).unwrap();
+    let coin = target("model m { sample a ~ normal(0, 3); observe y ~ normal(a, 1); }", &[]);
+    let mut trainer = Trainer::new(foundation, vec![coin], options(3, 0.01)).unwrap();
+    for _ in 0..3 {
+        assert!(trainer.step().unwrap().adam.taken);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text.safetensors");
+    trainer.foundation().save(&path).unwrap();
+    let again = Foundation::load(&path).unwrap();
+    let text = "a ~ normal(0, 3) @ ?;";
+    let tokens = |f: &Foundation| f.encoding().encode(text, &[]).unwrap();
+    assert_eq!(tokens(&again), tokens(trainer.foundation()));
 }
