@@ -24,8 +24,8 @@ use unmask::value::Value;
 use unmask::{Data, Script};
 
 /// Draws of the reference, and effective ones that it must have.
-const REFERENCE: usize = 300_000;
-const SURE: f64 = 4_000.0;
+const REFERENCE: usize = 100_000;
+const SURE: f64 = 2_000.0;
 
 /// Draws of what is judged.
 const DRAWS: usize = 1_000;

@@ -11,6 +11,7 @@ use super::coordinates::Coordinates;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::importance::weigh;
+use super::laplace;
 use super::mh::{Kernel, MarkovChain};
 use super::modes::{Neighbourhood, left_out, look_for_modes, too_few};
 use super::nuts::{NutsDraws, NutsSettings, find_start, sample_nuts};
@@ -19,6 +20,7 @@ use super::stream::{Stream, StreamPurpose, stream};
 use super::target::TargetRef;
 use super::trace::Ledger;
 use crate::density::{CompileOptions, Density, Evaluator as _, LogDensity as _};
+use crate::dist::log_sum_exp;
 
 pub(super) const NUTS: Engine =
     Engine { name: "nuts", summary: "the No-U-Turn Sampler, on programs with a differentiable density", run: run_nuts };
@@ -38,6 +40,7 @@ const FULL_RANK: usize = 64;
 
 /// Points tried as a start: executions of the prior first, then ones that Stan would try.
 const FROM_PRIOR: usize = 50;
+const FROM_ANCHORS: usize = 256;
 const TRIES: usize = 200;
 
 /// A compiled target.
@@ -62,19 +65,44 @@ fn no_density(engine: &'static str) -> InferError {
     InferError::Refused { engine, reason: "which real variables it has depends on other variables".into(), span: None }
 }
 
-/// Where to start: one point a chain, from an execution of the prior that is picked by its weight among many. Where the
-/// prior cannot be drawn, or has no such points, uniform on (−2, 2) in unconstrained coordinates, as in Stan.
+/// Points picked by their weights among draws from the anchors; fewer where there are none.
+fn starts_of_anchors(query: &Query<'_>, anchors: Option<&mut Anchors<'_>>, count: usize) -> Vec<Vec<f64>> {
+    let Some(anchors) = anchors else { return Vec::new() };
+    let drawn = laplace::draws(anchors, query, FROM_ANCHORS);
+    let log_weights = laplace::log_weights(&drawn);
+    let total = log_sum_exp(&log_weights);
+    let mut rng = stream(query.seed, StreamPurpose::Start, 0);
+    let mut pick = || {
+        let mut left: f64 = rng.random();
+        let chosen = log_weights.iter().position(|w| {
+            left -= (w - total).exp();
+            left < 0.0
+        })?;
+        Some(drawn[chosen].point(anchors.elements()))
+    };
+    if total.is_finite() { (0..count).map_while(|_| pick()).collect() } else { Vec::new() }
+}
+
+/// Where to start: one point a chain, from an execution of the prior that is picked by its weight among many, and for every
+/// other chain from the anchors: where all chains start from these, they could not tell what these lack. Where the prior cannot
+/// be drawn, or has no such points, uniform on (−2, 2) in unconstrained coordinates, as in Stan.
 ///
 /// # Errors
 /// A mistake in the program, or no point of positive density was found.
-fn starts(query: &Query<'_>, density: &Density<'_>, count: usize) -> Result<Vec<Vec<f64>>, InferError> {
+fn starts(
+    query: &Query<'_>,
+    anchors: Option<&mut Anchors<'_>>,
+    density: &Density<'_>,
+    count: usize,
+) -> Result<Vec<Vec<f64>>, InferError> {
     let coordinates = Coordinates::new(&query.compiled);
+    let mut of_anchors = starts_of_anchors(query, anchors, count.div_ceil(2)).into_iter();
     let mut found = Vec::with_capacity(count);
     let mut from_prior = true;
     for chain in 0..count {
         let mut rng = stream(query.seed, StreamPurpose::Start, 1 + chain as u64);
-        let mut picked = None;
-        if from_prior {
+        let mut picked = if chain % 2 == 0 { of_anchors.next() } else { None };
+        if from_prior && picked.is_none() {
             match MarkovChain::from_prior(&query.target, Kernel::Mixed, &mut rng) {
                 Ok(chain) => picked = Some(coordinates.of(chain.trace(), chain.addresses()).0),
                 Err(InferError::NoDrawSurvived { .. } | InferError::Improper { .. }) => from_prior = false,
@@ -163,7 +191,8 @@ pub(super) fn nuts(
         let infos = query.compiled.coordinate_info();
         let name = |at: usize| infos.get(at).map(|info| info.name.clone()).unwrap_or_default();
         let density = query.compiled.density().ok_or_else(|| no_density(NUTS.name))?;
-        let starts = starts(query, &density, chains)?;
+        let mut anchors = Anchors::new(&query.compiled, &query.prior).ok();
+        let starts = starts(query, anchors.as_mut(), &density, chains)?;
         for (attempt, target_acceptance) in ACCEPTANCE.into_iter().enumerate() {
             settings.target_acceptance = target_acceptance;
             let last = attempt + 1 == ACCEPTANCE.len();
@@ -225,7 +254,8 @@ fn run_advi(
     let draws = options.draws.unwrap_or(ADVI_DRAWS);
     let (points, log_weights) = {
         let density = query.compiled.density().ok_or_else(|| no_density(ADVI.name))?;
-        let start = starts(&query, &density, 1)?.concat();
+        let mut anchors = Anchors::new(&query.compiled, &query.prior).ok();
+        let start = starts(&query, anchors.as_mut(), &density, 1)?.concat();
         let family = if start.len() <= FULL_RANK { NormalFamily::FullRank } else { NormalFamily::MeanField };
         let fit =
             fit_advi(&density, &start, &AdviSettings { family, ..AdviSettings::default() }, query.seed, progress)?;

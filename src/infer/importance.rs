@@ -113,7 +113,7 @@ pub(super) fn sample(
     seed: u64,
     progress: &mut dyn Progress,
 ) -> Result<Sampled, InferError> {
-    let generator = Generator { engine: ENGINE.name, proposal, weigh: true };
+    let generator = Generator { engine: ENGINE.name, proposal, weigh: true, choices: None };
     let Draws { record, log_weights, ledger, .. } = generate(target, &generator, 0..draws, seed, progress)?;
     let zero = log_weights.iter().filter(|w| **w == f64::NEG_INFINITY).count();
     // Draws of weight zero say nothing.

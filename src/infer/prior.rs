@@ -14,7 +14,7 @@ pub(super) const ENGINE: Engine =
 const DRAWS: usize = 4_000;
 
 fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
-    let generator = Generator { engine: ENGINE.name, proposal: &OwnDistribution, weigh: false };
+    let generator = Generator { engine: ENGINE.name, proposal: &OwnDistribution, weigh: false, choices: None };
     let draws = options.draws.unwrap_or(DRAWS);
     let Draws { record, observed, .. } = generate(target, &generator, 0..draws, options.seed, progress)?;
     let held = !observed;

@@ -160,6 +160,7 @@ struct Generate<'a> {
     log_proposal: f64,
     /// Whether the density of what is known decides about going on; without, observations are not weighed.
     weigh: bool,
+    choices: Option<usize>,
     improper: Option<(String, Span)>,
 }
 
@@ -185,6 +186,9 @@ impl Handler for Generate<'_> {
     }
 
     fn observe(&mut self, site: &Site<'_>, value: &Value, counts: bool, _: &Addresses) -> Result<(), Stop> {
+        if self.choices == Some(self.trace.choices.len()) {
+            return Err(Stop::Reject);
+        }
         self.trace.observed |= counts;
         self.ledger.know(site.address, value);
         if counts && self.weigh {
@@ -235,6 +239,8 @@ pub(super) struct Generator<'p> {
     pub proposal: &'p dyn Proposal,
     /// Whether what is known adds to the density, and so may reject.
     pub weigh: bool,
+    /// After how many choices the execution may end at the next observation, as all has been chosen; the weight is then −∞.
+    pub choices: Option<usize>,
 }
 
 impl Generator<'_> {
@@ -251,7 +257,8 @@ impl Generator<'_> {
     ) -> Result<f64, InferError> {
         trace.clear();
         let guide = self.proposal.begin(rng);
-        let mut handler = Generate { trace, ledger, guide, rng, log_proposal: 0.0, weigh: self.weigh, improper: None };
+        let (weigh, choices) = (self.weigh, self.choices);
+        let mut handler = Generate { trace, ledger, guide, rng, log_proposal: 0.0, weigh, choices, improper: None };
         let outcome = machine.run(&mut handler)?;
         let (log_proposal, improper) = (handler.log_proposal, handler.improper.take());
         drop(handler);

@@ -204,6 +204,11 @@ impl<'c> Anchors<'c> {
         &self.modes
     }
 
+    /// The modes, each with the coordinates that its places are, among all.
+    pub(in crate::infer) fn places(&self) -> impl Iterator<Item = (&[usize], &AnchorMode)> {
+        self.modes.iter().map(|mode| (&self.paths[mode.path].coordinates[..], mode))
+    }
+
     /// The mode of a path that a climb from `start` (over all coordinates) leads to.
     pub(in crate::infer) fn ascend(&self, path: usize, start: &[f64], scales: &[f64]) -> Option<AnchorMode> {
         let own = &self.paths[path];

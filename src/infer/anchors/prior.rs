@@ -70,7 +70,7 @@ pub fn prior_draws(
 ) -> Result<PriorDraws, InferError> {
     let coordinates = Coordinates::new(compiled);
     let dimension = compiled.dimension();
-    let generator = Generator { engine: "prior", proposal: &OwnDistribution, weigh: false };
+    let mut generator = Generator { engine: "prior", proposal: &OwnDistribution, weigh: false, choices: None };
     let mut machine = target.machine();
     let (mut trace, mut ledger) = (Trace::default(), Ledger::default());
     let mut draws = Vec::with_capacity(n);
@@ -78,6 +78,8 @@ pub fn prior_draws(
         match generator.run(&mut machine, rng, &mut trace, &mut ledger) {
             Ok(_) => {
                 draws.push(PriorDraw::of(&trace, machine.addresses(), &coordinates));
+                // On one path all executions choose the same variables, and observations after the last do not count here.
+                generator.choices = (compiled.paths() == 1).then_some(trace.choices.len());
             }
             Err(InferError::Improper { .. }) => return Ok(PriorDraws::origin(dimension)),
             Err(error) => return Err(error),

@@ -102,7 +102,7 @@ impl<'a> MarkovChain<'a> {
         rng: &mut Stream,
     ) -> Result<Self, InferError> {
         let mut chain = Self::empty(target, kernel);
-        let generator = Generator { engine: ENGINE.name, proposal, weigh: true };
+        let generator = Generator { engine: ENGINE.name, proposal, weigh: true, choices: None };
         let mut log_total = f64::NEG_INFINITY;
         for tried in 0..TRIES {
             let weight = generator.run(&mut chain.machine, rng, &mut chain.spare, &mut chain.ledger)?;
@@ -174,7 +174,7 @@ impl<'a> MarkovChain<'a> {
         rng: &mut Stream,
         stop: &dyn Fn() -> bool,
     ) -> Result<(Vec<Trace>, usize), InferError> {
-        let generator = Generator { engine, proposal: &OwnDistribution, weigh: true };
+        let generator = Generator { engine, proposal: &OwnDistribution, weigh: true, choices: None };
         let mut traces = Vec::with_capacity(n);
         let most = n.max(TRIES) * 16;
         for tried in 1..=most {
@@ -284,7 +284,7 @@ impl<'a> MarkovChain<'a> {
     /// A mistake in the program, or a distribution that cannot be drawn from.
     pub fn propose_execution(&mut self, proposal: &dyn Proposal, rng: &mut Stream) -> Result<(), InferError> {
         let Some(log_proposal) = proposal.log_density(&self.current, self.machine.addresses()) else { return Ok(()) };
-        let generator = Generator { engine: ENGINE.name, proposal, weigh: true };
+        let generator = Generator { engine: ENGINE.name, proposal, weigh: true, choices: None };
         let log_weight = generator.run(&mut self.machine, rng, &mut self.spare, &mut self.ledger)?;
         let log_ratio = log_weight - (self.current.log_density() - log_proposal);
         if rng.random::<f64>().ln() < log_ratio {

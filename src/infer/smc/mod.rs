@@ -11,6 +11,7 @@
 
 mod executions;
 mod points;
+mod reference;
 
 use std::sync::Mutex;
 
@@ -19,7 +20,8 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::executions::Executions;
-use self::points::{Points, Reference};
+use self::points::Points;
+use self::reference::Reference;
 use super::anchors::Anchors;
 use super::certificate::certify_chains;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
@@ -296,6 +298,7 @@ pub(super) fn sample(
     let mut tried: FxHashSet<String> = FxHashSet::default();
     let (record, finished, exact_discrete) = match compiled(target, seed)? {
         Some(mut query) => {
+            let mut anchors = Anchors::new(&query.compiled, &query.prior).ok();
             let (points, finished) = {
                 let Some(density) = query.compiled.density() else {
                     return Err(InferError::Refused {
@@ -304,7 +307,7 @@ pub(super) fn sample(
                         span: None,
                     });
                 };
-                let reference = Reference::new(&query.prior);
+                let reference = Reference::new(&query.prior, anchors.as_ref());
                 let finished: Result<Vec<(Vec<Place>, Tempered)>, InferError> = (0..runs)
                     .into_par_iter()
                     .map(|run| {
@@ -319,10 +322,11 @@ pub(super) fn sample(
                 let (points, finished): (Vec<_>, Vec<Tempered>) = finished?.into_iter().unzip();
                 (with_paths(&density, points.into_iter().flatten(), seed), finished)
             };
-            if let Ok(mut anchors) = Anchors::new(&query.compiled, &query.prior) {
-                let neighbourhood = Neighbourhood::of_paths(&anchors, &points, pooled(&finished));
-                missed = left_out(&query, &mut anchors, &neighbourhood)?;
+            if let Some(anchors) = &mut anchors {
+                let neighbourhood = Neighbourhood::of_paths(anchors, &points, pooled(&finished));
+                missed = left_out(&query, anchors, &neighbourhood)?;
             }
+            drop(anchors);
             (query.record(&points)?, finished, true)
         }
         None => {

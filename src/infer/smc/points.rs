@@ -2,17 +2,13 @@
 
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt as _;
-use rand_distr::{StandardNormal, StudentT};
+use rand_distr::StandardNormal;
 
+use super::reference::Reference;
 use super::{Population, log_share};
 use crate::density::{Density, Evaluator as _, LogDensity as _, TapeEvaluator};
-use crate::infer::anchors::PriorDraws;
 use crate::infer::error::InferError;
 use crate::infer::stream::Stream;
-
-/// Degrees of freedom of the reference, and its scales in units of those of the prior.
-const FREEDOM: f64 = 4.0;
-const WIDER: f64 = 1.5;
 
 /// The acceptance that the step size is adapted to, for trajectories of random length (Beskos et al. 2013 give 0.651 for long
 /// ones in many dimensions; more is safe in few).
@@ -31,36 +27,6 @@ const EACH: usize = 4;
 
 /// Leapfrog steps of a trajectory, at most.
 const LEAPS: usize = 16;
-
-/// Independent Student-t coordinates around the middle of the prior.
-pub(super) struct Reference {
-    middle: Vec<f64>,
-    scales: Vec<f64>,
-}
-
-impl Reference {
-    pub fn new(prior: &PriorDraws) -> Self {
-        Self { middle: prior.middle.clone(), scales: prior.scales.iter().map(|s| WIDER * s).collect() }
-    }
-
-    fn draw(&self, rng: &mut Stream) -> Vec<f64> {
-        let mut t = || StudentT::new(FREEDOM).map_or(0.0, |t| rng.sample(t));
-        self.middle.iter().zip(&self.scales).map(|(m, s)| m + s * t()).collect()
-    }
-
-    /// The log density at `z`; adds `share` of its gradient to `gradient`.
-    fn log_density(&self, z: &[f64], share: f64, gradient: &mut [f64]) -> f64 {
-        // ln Γ(5/2) − ln Γ(2) − ½ ln 4π, of four degrees of freedom.
-        const CONSTANT: f64 = -0.980_829_253_011_726_2;
-        let mut sum = 0.0;
-        for (i, g) in gradient.iter_mut().enumerate() {
-            let r = (z[i] - self.middle[i]) / self.scales[i];
-            sum += CONSTANT - self.scales[i].ln() - 0.5 * (FREEDOM + 1.0) * (r * r / FREEDOM).ln_1p();
-            *g -= share * (FREEDOM + 1.0) * r / (FREEDOM + r * r) / self.scales[i];
-        }
-        sum
-    }
-}
 
 /// A particle.
 #[derive(Clone)]
