@@ -63,9 +63,9 @@ fn cases(arguments: &EvaluateArgs, file: &str, digits: Option<usize>) -> Result<
         let latent = latent.ok_or_else(|| wrong(i + 1, "a case has no `latent`"))?;
         let mut truth = Vec::new();
         for (name, number) in latent {
-            let values = match number {
-                Value::Array(values) => values.iter().enumerate().map(|(i, v)| (vec![i as i64], v)).collect(),
-                other => vec![(Vec::new(), other)],
+            let values: Vec<(Vec<i64>, &Value)> = match number.as_array() {
+                Some(values) => values.iter().enumerate().map(|(i, v)| (vec![i as i64], v)).collect(),
+                None => vec![(Vec::new(), number)],
             };
             for (indices, number) in values {
                 let x = number.as_f64().ok_or_else(|| wrong(i + 1, "a latent that is not a number"))?;

@@ -26,13 +26,16 @@ const VARIANCE: usize = 100;
 /// Draws of the reference evidence.
 const REFERENCE: usize = 4_000;
 
+/// Values by dotted name and subscripts.
+pub type Truth = Vec<((Arc<str>, Vec<i64>), Value)>;
+
 /// A query with its answer.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// What is known.
     pub target: Target,
     /// The values of what is masked, by dotted name and subscripts.
-    pub truth: Vec<((Arc<str>, Vec<i64>), Value)>,
+    pub truth: Truth,
     /// ln p(truth | known), where it is known exactly.
     pub log_posterior: Option<f64>,
 }

@@ -19,7 +19,7 @@ mod weights;
 pub use decode::Prepared;
 pub use encoding::{Encoded, Encoding, MOST_NAMES, TextVocabulary, Vocabulary};
 pub use error::FoundationError;
-pub use evaluate::{Case, EvaluateOptions, Evaluated, cases_of, evaluate};
+pub use evaluate::{Case, EvaluateOptions, Evaluated, Truth, cases_of, evaluate};
 pub use example::{Example, ExampleOptions};
 pub use feature::{
     COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previous, component_features, element_features,

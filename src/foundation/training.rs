@@ -12,7 +12,7 @@ use super::encoding::Encoding;
 use super::error::FoundationError;
 use super::example::{Example, ExampleOptions};
 use super::head::{AnchorKind, OUTPUTS};
-use super::weights::Foundation;
+use super::weights::{Foundation, Restored};
 use crate::infer::{Stream, Target};
 use crate::network::{Adam, AdamOptions, AdamStep, Batch, Seeds, load_checkpoint, save_checkpoint};
 use crate::runtime::random_stream;
@@ -169,7 +169,7 @@ impl Trainer {
     /// Where the file is damaged, has no state of training, or is of other programs.
     pub fn resume(path: &Path, lessons: Vec<Target>, programs: &[String]) -> Result<Self, FoundationError> {
         let wrong = |reason: String| FoundationError::Weights { reason };
-        let (mut foundation, (adam, texts)) = Foundation::of_checkpoint(load_checkpoint(path)?)?;
+        let Restored { mut foundation, adam, texts } = Foundation::of_checkpoint(load_checkpoint(path)?)?;
         let state =
             texts.get(KEY).ok_or_else(|| wrong("the file holds finished weights, not a state of training".into()))?;
         let State { options, best } = serde_json::from_str(state).map_err(|e| wrong(e.to_string()))?;

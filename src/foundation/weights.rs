@@ -10,7 +10,7 @@ use super::error::FoundationError;
 use super::feature::{COMPONENT_FEATURES, ELEMENT_FEATURES};
 use super::head::{AnchorKind, OUTPUTS};
 use crate::network::{
-    Checkpoint, DecoderConfig, EncoderConfig, HeadConfig, Network, NetworkConfig, checkpoint_from_bytes,
+    Adam, Checkpoint, DecoderConfig, EncoderConfig, HeadConfig, Network, NetworkConfig, checkpoint_from_bytes,
     load_checkpoint, save_checkpoint,
 };
 
@@ -48,6 +48,13 @@ pub struct Foundation {
     pub(super) network: Network,
     pub(super) encoding: Encoding,
     pub(super) anchors: AnchorKind,
+}
+
+/// Weights from a checkpoint, and what else it has.
+pub(super) struct Restored {
+    pub foundation: Foundation,
+    pub adam: Option<Adam>,
+    pub texts: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -138,7 +145,7 @@ impl Foundation {
     /// # Errors
     /// [`FoundationError::Network`] for a file that is damaged, [`FoundationError::Weights`] for one of something else.
     pub fn load(path: &Path) -> Result<Self, FoundationError> {
-        Self::of_checkpoint(load_checkpoint(path)?).map(|(foundation, _)| foundation)
+        Self::of_checkpoint(load_checkpoint(path)?).map(|restored| restored.foundation)
     }
 
     /// The weights that are built in.
@@ -154,13 +161,11 @@ impl Foundation {
     /// # Errors
     /// As [`Foundation::load`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FoundationError> {
-        Self::of_checkpoint(checkpoint_from_bytes(bytes)?).map(|(foundation, _)| foundation)
+        Self::of_checkpoint(checkpoint_from_bytes(bytes)?).map(|restored| restored.foundation)
     }
 
     /// The weights in a checkpoint, and what else it has.
-    pub(super) fn of_checkpoint(
-        checkpoint: Checkpoint,
-    ) -> Result<(Self, (Option<crate::network::Adam>, BTreeMap<String, String>)), FoundationError> {
+    pub(super) fn of_checkpoint(checkpoint: Checkpoint) -> Result<Restored, FoundationError> {
         let wrong = |reason: String| FoundationError::Weights { reason };
         let text =
             checkpoint.texts.get(KEY).ok_or_else(|| wrong("the file has a network, but no vocabulary".into()))?;
@@ -181,6 +186,7 @@ impl Foundation {
         if let Some((what, found, wanted)) = expected.into_iter().find(|(_, found, wanted)| found != wanted) {
             return Err(wrong(format!("{found} {what}, not {wanted}")));
         }
-        Ok((Self { network, encoding, anchors: metadata.anchors, decode: Decode::Light }, (adam, texts)))
+        let foundation = Self { network, encoding, anchors: metadata.anchors, decode: Decode::Light };
+        Ok(Restored { foundation, adam, texts })
     }
 }

@@ -117,35 +117,33 @@ impl Vocabulary {
                 negative = true;
                 continue;
             }
-            let (id, number) = match token {
-                Token::Int(text) | Token::Real(text) => {
-                    let x: f64 = text.parse().unwrap_or(f64::NAN);
-                    let x = if std::mem::take(&mut negative) { -x } else { x };
-                    (self.number(x), Some(x))
-                }
-                Token::Name(name) => {
-                    let called = next == Some(Token::LeftParen);
-                    let entry = if called { format!("{name}(") } else { (*name).to_owned() };
-                    let known = self.index.get(&entry).or_else(|| self.index.get(&format!("library {entry}")));
-                    let id = match known {
-                        Some(id) => *id,
-                        None if called && !slots.contains_key(name) => {
-                            let count = library.len();
-                            let k = *library.entry(name).or_insert(count);
-                            self.token(&format!("library {}(", k.min(MOST_LIBRARY - 1)))
-                        }
-                        None => {
-                            let count = slots.len();
-                            let k = *slots.entry(name).or_insert(count);
-                            let Some(slot) = names.get(k) else {
-                                return Err(FoundationError::TooManyNames { limit: names.len() });
-                            };
-                            self.token(&format!("name {slot}"))
-                        }
-                    };
-                    (id, None)
-                }
-                other => (self.token(other.text()), None),
+            let (id, number) = if let Token::Int(text) | Token::Real(text) = token {
+                let x: f64 = text.parse().unwrap_or(f64::NAN);
+                let x = if std::mem::take(&mut negative) { -x } else { x };
+                (self.number(x), Some(x))
+            } else if let Token::Name(name) = token {
+                let called = next == Some(Token::LeftParen);
+                let entry = if called { format!("{name}(") } else { (*name).to_owned() };
+                let known = self.index.get(&entry).or_else(|| self.index.get(&format!("library {entry}")));
+                let id = match known {
+                    Some(id) => *id,
+                    None if called && !slots.contains_key(name) => {
+                        let count = library.len();
+                        let k = *library.entry(name).or_insert(count);
+                        self.token(&format!("library {}(", k.min(MOST_LIBRARY - 1)))
+                    }
+                    None => {
+                        let count = slots.len();
+                        let k = *slots.entry(name).or_insert(count);
+                        let Some(slot) = names.get(k) else {
+                            return Err(FoundationError::TooManyNames { limit: names.len() });
+                        };
+                        self.token(&format!("name {slot}"))
+                    }
+                };
+                (id, None)
+            } else {
+                (self.token(token.text()), None)
             };
             if i > 0 && lexed.tokens[i - 1].0 == Token::At
                 || (i > 1 && lexed.tokens[i - 1].0 == Token::Minus && lexed.tokens[i - 2].0 == Token::At)

@@ -93,7 +93,7 @@ pub enum NotAnnotated {
         span: Span,
     },
     /// It would have too many lines.
-    #[error("it would have more than {MAX_LINES} lines")]
+    #[error("the annotated program would have more than {MAX_LINES} lines")]
     TooLong,
     /// All executions that were tried have density zero.
     #[error("no execution of what is masked was possible")]
