@@ -204,7 +204,9 @@ fn draw(foundation: &Arc<Foundation>, case: &Case, seed: u64, judged: &mut Judge
     let many = weights(JUDGED, 1)?;
     let largest = many.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let raw: Vec<f64> = many.iter().map(|w| (w - largest).exp()).collect();
-    judged.ess_fraction = Some(weights_ess(&raw) / JUDGED as f64);
+    let total: f64 = raw.iter().sum();
+    let normalised: Vec<f64> = raw.iter().map(|w| w / total).collect();
+    judged.ess_fraction = Some(weights_ess(&normalised) / JUDGED as f64);
     judged.k_hat = pareto_smooth(&many).and_then(|p| p.k_hat);
     let asked = InferOptions {
         method: Method::named("foundation").ok()?,
