@@ -55,7 +55,7 @@ fn main() {
                 for (latent, mean) in exact["mean"].as_object().unwrap() {
                     let (mean, found) = (mean.as_f64().unwrap(), inferred.variable(latent).unwrap());
                     means += 1;
-                    far += usize::from((found.mean - mean).abs() > 3.0 * found.mcse + 1e-6 * mean.abs());
+                    far += usize::from((found.mean - mean).abs() > 3.0 * found.mcse + 1e-9 + 1e-6 * mean.abs());
                 }
                 evidences += 1;
                 let wanted = exact["log_evidence"].as_f64().unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::graph::{Graph, Node};
 use super::lower::{Path, Symbol};
@@ -124,10 +124,11 @@ impl Compiled {
     /// Known elements of arrays of which others are masked.
     pub fn known_elements(&mut self) -> Vec<(AddressId, Value)> {
         let mut found = Vec::new();
+        let mut seen: FxHashSet<AddressId> = FxHashSet::default();
         for path in &self.paths {
             for (variable, indices, value) in &path.path.given {
                 let address = self.addresses.address(*variable, indices);
-                if !found.iter().any(|(known, _)| *known == address) {
+                if seen.insert(address) {
                     found.push((address, value.clone()));
                 }
             }

@@ -1,7 +1,7 @@
 //! The look for modes that a proposal misses: weights cannot tell of places where no draw ever was.
 
 use rand::RngExt as _;
-use rand_distr::StandardNormal;
+use rand_distr::{StandardNormal, StudentT};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::anchors::{AnchorMode, Anchors, Drawn, Mode, PriorDraw, PriorDraws, prior_draws};
@@ -19,6 +19,14 @@ use crate::dist::log_sum_exp;
 /// Newton ascents from the prior; fewer where a Hessian takes many gradients.
 const ASCENTS: usize = 32;
 const MANY: usize = 64;
+
+/// Ascents from around known modes: how far from these, in the scales of the prior or so many of the mode's, with the degrees of
+/// freedom of a Student-t; how many at the least; and the numbers that may be computed for more, at so many steps each.
+const JUMP_SCALES: f64 = 3.0;
+const JUMP_FREEDOM: f64 = 3.0;
+const FEWEST_JUMPS: usize = 4;
+const JUMP_WORK: usize = 5_000_000;
+const STEPS: usize = 10;
 
 /// The share of the evidence that a mode must have to count.
 const COUNTS: f64 = 0.01;
@@ -242,6 +250,25 @@ pub(super) fn look_for_modes(
             }
         }
     }
+    // From around the modes that are known as well: executions of the prior hardly reach where the data are far from it.
+    let known: Vec<(&[usize], &AnchorMode)> = anchors.places().filter(|(places, _)| !places.is_empty()).collect();
+    for jump in 0..jumps(anchors, ascents).min(known.len() * ascents) {
+        let (places, from) = known[jump % known.len()];
+        let mut z = prior.middle.clone();
+        let only = (jump / known.len() % 2 == 1).then(|| rng.random_range(0..places.len()));
+        for (place, coordinate) in places.iter().enumerate() {
+            z[*coordinate] = from.mode.location[place];
+            if only.is_none_or(|only| only == place) {
+                let scale = prior.scales[*coordinate].max(JUMP_SCALES * from.mode.marginal_scale(place));
+                z[*coordinate] += scale * StudentT::new(JUMP_FREEDOM).map_or(0.0, |t| rng.sample(t));
+            }
+        }
+        if let Some(mode) = anchors.ascend(from.path, &z, &prior.scales)
+            && !found.iter().any(|other| other.is_same(&mode))
+        {
+            found.push(mode);
+        }
+    }
     // Those that are known count too: the draws may have lost one.
     for mode in anchors.known() {
         if !found.iter().any(|other| other.is_same(mode)) {
@@ -274,6 +301,15 @@ pub(super) fn look_for_modes(
         }
     });
     Ok(found)
+}
+
+/// How many ascents start around known modes: as many as from the prior, fewer where each takes long.
+fn jumps(anchors: &Anchors<'_>, most: usize) -> usize {
+    let work = anchors.paths.iter().map(|path| {
+        let n = path.coordinates.len();
+        STEPS * 2 * n * path.density.size()
+    });
+    (JUMP_WORK / work.max().unwrap_or(0).max(1)).clamp(most.min(FEWEST_JUMPS), most)
 }
 
 /// ln of the integral of the density over the neighbourhood of a mode, by importance sampling from its normal approximation,

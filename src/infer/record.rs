@@ -1,5 +1,6 @@
 //! The draws of an engine: one column an address, gathered from machines that number addresses in their own ways.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -30,7 +31,7 @@ pub struct Record {
     by_name: FxHashMap<(Arc<str>, Vec<i64>), usize>,
     draws: usize,
     /// Known elements of variables, which fill the gaps between masked ones.
-    known: FxHashMap<Arc<str>, Vec<(Vec<i64>, Value)>>,
+    known: FxHashMap<Arc<str>, BTreeMap<Vec<i64>, Value>>,
 }
 
 impl Record {
@@ -39,9 +40,7 @@ impl Record {
         for (address, value) in known {
             let Some((variable, indices)) = addresses.parts(*address).filter(|(_, i)| !i.is_empty()) else { continue };
             let cells = self.known.entry(addresses.name(variable).clone()).or_default();
-            if !cells.iter().any(|(at, _)| *at == indices) {
-                cells.push((indices.to_vec(), value.clone()));
-            }
+            cells.entry(indices.to_vec()).or_insert_with(|| value.clone());
         }
     }
 
@@ -136,7 +135,7 @@ impl Record {
         for variable in order {
             let Some(mut places) = own.remove(variable) else { continue };
             places.sort_by(|a, b| self.addresses[*a].indices.cmp(&self.addresses[*b].indices));
-            let known = self.known.get(variable).map_or(&[][..], Vec::as_slice);
+            let known = self.known.get(variable).filter(|known| !known.is_empty());
             let values = (0..self.draws)
                 .map(|draw| {
                     let mut cells: Vec<(&[i64], &Value)> = places
@@ -146,10 +145,11 @@ impl Record {
                     if cells.is_empty() {
                         return None;
                     }
-                    if !known.is_empty() {
+                    if let Some(known) = known {
+                        // Places are sorted.
                         let own = cells.len();
                         for (at, value) in known {
-                            if !cells[..own].iter().any(|(i, _)| i == at) {
+                            if cells[..own].binary_search_by(|(i, _)| i.cmp(&at.as_slice())).is_err() {
                                 cells.push((at, value));
                             }
                         }
