@@ -250,9 +250,7 @@ fn main() {
             total.entry(way).or_default().absorb(&tally);
         }
     }
-    if only.is_none() {
-        oracle(cases, &mut total);
-    }
+    oracle(cases, only, &mut total);
     let mut all = Tally::default();
     for (way, tally) in &total {
         tally.print(way);
@@ -262,7 +260,7 @@ fn main() {
 }
 
 /// The toy programs, against exact posteriors.
-fn oracle(cases: usize, total: &mut BTreeMap<String, Tally>) {
+fn oracle(cases: usize, only: Option<&String>, total: &mut BTreeMap<String, Tally>) {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let folder = root.join("../shared/oracle");
     let Ok(programs) = std::fs::read_to_string(folder.join("programs.json")) else {
@@ -270,7 +268,7 @@ fn oracle(cases: usize, total: &mut BTreeMap<String, Tally>) {
         return;
     };
     let programs: serde_json::Value = serde_json::from_str(&programs).unwrap();
-    for name in programs.as_object().unwrap().keys() {
+    for name in programs.as_object().unwrap().keys().filter(|n| only.is_none_or(|o| o == *n)) {
         let model = unmask::Model::from_file(root.join(format!("examples/{name}.ppl"))).unwrap();
         let text = std::fs::read_to_string(folder.join(format!("{name}.jsonl"))).unwrap();
         let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();

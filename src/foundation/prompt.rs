@@ -47,7 +47,7 @@ pub fn shuffled_names(rng: &mut impl Rng) -> Vec<u32> {
 
 impl Prompt {
     /// Encodes an annotated program. Of one that is too long, iterations of its loops are left out until it fits, the last of
-    /// `order` first ([`minibatch`]).
+    /// `order` first.
     ///
     /// # Errors
     /// [`FoundationError::TooLong`], [`FoundationError::TooManyNames`].

@@ -104,7 +104,7 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`NetworkError::Tensor`] if there is no memory for it.
+    /// [`NetworkError::Memory`] if there is no memory for it.
     pub fn duplicate(&self) -> Result<Self, NetworkError> {
         Self::with(self.config.clone(), |index, _| Ok(self.values(index)))
     }
