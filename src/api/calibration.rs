@@ -2,9 +2,7 @@
 
 use super::{Data, Error, Model};
 use crate::diagnostic::Diagnostic;
-use crate::infer::{
-    self, Calibration, CalibrationOptions, Geweke, GewekeOptions, InferError, Kernel, Progress, Target,
-};
+use crate::infer::{self, Calibration, CalibrationOptions, Geweke, GewekeOptions, Kernel, Progress};
 use crate::span::SourceMap;
 
 impl Model {
@@ -46,22 +44,5 @@ impl Model {
         progress: &mut dyn Progress,
     ) -> Result<(Geweke, Vec<Diagnostic>, SourceMap), Error> {
         self.on_target(data, |target| infer::geweke(target, kernel, options, progress))
-    }
-
-    fn on_target<T>(
-        &self,
-        data: &Data,
-        run: impl FnOnce(&Target) -> Result<T, InferError>,
-    ) -> Result<(T, Vec<Diagnostic>, SourceMap), Error> {
-        let (bound, sources) = self.bind(data)?;
-        let target = Target { runtime: self.runtime().clone(), model: self.id(), conditions: bound.conditions };
-        match run(&target) {
-            Ok(result) => Ok((result, bound.warnings, sources)),
-            Err(error) => {
-                let mut diagnostics = bound.warnings;
-                diagnostics.push(Diagnostic::from(&error));
-                Err(Error::new(diagnostics, sources))
-            }
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::{Data, Error, Model};
 use crate::diagnostic::Diagnostic;
 use crate::foundation::Foundation;
-use crate::infer::{InferOptions, Inferred, Progress, Proposal, Silent, Target, Weights};
+use crate::infer::{InferError, InferOptions, Inferred, Progress, Proposal, Silent, Target, Weights};
 use crate::span::SourceMap;
 
 impl Model {
@@ -53,15 +53,27 @@ impl Model {
     fn answer(
         &self,
         data: &Data,
-        run: impl FnOnce(&Target) -> Result<Inferred, crate::infer::InferError>,
+        run: impl FnOnce(&Target) -> Result<Inferred, InferError>,
     ) -> Result<(Inferred, SourceMap), Error> {
+        let (mut inferred, warnings, sources) = self.on_target(data, run)?;
+        inferred.warnings.splice(0..0, warnings);
+        Ok((inferred, sources))
+    }
+
+    /// Does something with the model and what is known of it; also gives the warnings about the data, and the texts that
+    /// they point at.
+    pub(super) fn on_target<T, E>(
+        &self,
+        data: &Data,
+        run: impl FnOnce(&Target) -> Result<T, E>,
+    ) -> Result<(T, Vec<Diagnostic>, SourceMap), Error>
+    where
+        for<'e> Diagnostic: From<&'e E>,
+    {
         let (bound, sources) = self.bind(data)?;
         let target = Target { runtime: self.runtime().clone(), model: self.id(), conditions: bound.conditions };
         match run(&target) {
-            Ok(mut inferred) => {
-                inferred.warnings.splice(0..0, bound.warnings);
-                Ok((inferred, sources))
-            }
+            Ok(result) => Ok((result, bound.warnings, sources)),
             Err(error) => {
                 let mut diagnostics = bound.warnings;
                 diagnostics.push(Diagnostic::from(&error));

@@ -2,7 +2,8 @@
 
 use super::{Data, Error, Model};
 use crate::diagnostic::Diagnostic;
-use crate::runtime::{RuntimeError, random_stream};
+use crate::infer::Target;
+use crate::runtime::random_stream;
 use crate::span::SourceMap;
 use crate::syntax;
 use crate::trace::{Annotated, Mask, NotAnnotated, Trace, Tracer, annotate};
@@ -63,31 +64,19 @@ impl Model {
         data: &Data,
         options: &TraceOptions,
     ) -> Result<(Vec<Traced>, Vec<Diagnostic>, SourceMap), Error> {
-        let (bound, sources) = self.bind(data)?;
-        let traced = traced(self, &bound.conditions, options);
-        match traced {
-            Ok(traced) => Ok((traced, bound.warnings, sources)),
-            Err(error) => {
-                let mut diagnostics = bound.warnings;
-                diagnostics.push(Diagnostic::from(&error));
-                Err(Error::new(diagnostics, sources))
-            }
-        }
+        self.on_target(data, |target| traced(target, options))
     }
 }
 
-fn traced(
-    model: &Model,
-    conditions: &crate::runtime::Conditions,
-    options: &TraceOptions,
-) -> Result<Vec<Traced>, NotAnnotated> {
-    let mut tracer = Tracer::new(model.runtime(), model.id(), conditions, options.digits);
+fn traced(target: &Target, options: &TraceOptions) -> Result<Vec<Traced>, NotAnnotated> {
+    let Target { runtime, model, conditions } = target;
+    let mut tracer = Tracer::new(runtime, *model, conditions, options.digits);
     let mut traced = Vec::with_capacity(options.n.min(1 << 16));
     for i in 0..options.n {
         let mut rng = random_stream(options.seed, i as u64);
-        let trace = tracer.execution(&mut rng).map_err(|error: RuntimeError| NotAnnotated::from(error))?;
+        let trace = tracer.execution(&mut rng)?;
         let known = options.mask.conditions(&trace, conditions, &mut rng);
-        let annotated = annotate(model.runtime(), model.id(), &known)?;
+        let annotated = annotate(runtime, *model, &known)?;
         traced.push(Traced { trace, annotated });
     }
     Ok(traced)

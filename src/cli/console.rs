@@ -115,6 +115,21 @@ pub fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), 
     file.persist(path).map(|_| ()).map_err(|e| fail(e.error))
 }
 
+/// Writes to a file, whole or not at all, or without one to standard output.
+pub fn write_output(
+    path: Option<&Path>,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    match path {
+        Some(path) => write_file(path, write),
+        None => {
+            let mut out = output();
+            write(&mut out)?;
+            Ok(out.flush()?)
+        }
+    }
+}
+
 /// Writes a folder of files (paths in it, and contents) through a temporary one beside it, so that it is never there in
 /// part. What was there is replaced if it is empty or has a file `mark`, as folders of this kind do.
 pub fn write_folder(path: &Path, mark: &str, files: &[(PathBuf, Vec<u8>)]) -> Result<(), Failure> {

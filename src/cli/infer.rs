@@ -1,13 +1,13 @@
 //! `unmask infer`: the posterior of a model, as a table or as JSON, and its draws.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::console::{Failure, Status, output, plain, tell, write_file, write_folder};
+use super::console::{Failure, Status, plain, tell, write_file, write_folder, write_output};
 use super::draws::Draws;
 use super::evaluate::foundation;
 use super::stan_csv::stan_csv;
@@ -83,14 +83,7 @@ pub(super) fn show_progress<T>(quiet: bool, work: impl FnOnce(&mut dyn Progress)
 
 /// Writes a report to a file, or to standard output.
 pub(super) fn write_text(path: Option<&Path>, text: &str) -> Result<(), Failure> {
-    match path {
-        Some(path) => write_file(path, |to| Ok(to.write_all(text.as_bytes())?)),
-        None => {
-            let mut out = output();
-            out.write_all(text.as_bytes())?;
-            Ok(out.flush()?)
-        }
-    }
+    write_output(path, |to| Ok(to.write_all(text.as_bytes())?))
 }
 
 /// One file a chain: `fit_1.csv`, `fit_2.csv`, ... for `fit.csv`, as CmdStan names them; the name itself for one chain.

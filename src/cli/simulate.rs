@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::console::{Failure, Status, output, plain, tell, write_file};
+use super::console::{Failure, Status, plain, tell, write_output};
 use super::{DrawFormat, SimulateArgs};
 use crate::runtime::{Batch, Columns};
 use crate::value::{Array, Base, Value, format_real, unravel};
@@ -18,13 +18,9 @@ pub(super) fn simulate(arguments: &SimulateArgs) -> Result<Status, Failure> {
         let (warnings, sources) =
             model.simulate_batches(&data, arguments.n, arguments.seed, |batch| writer.batch(batch, to))??;
         tell(&warnings, &sources);
-        to.flush()?;
         Ok(())
     };
-    match &arguments.output {
-        Some(path) => write_file(path, run)?,
-        None => run(&mut output())?,
-    }
+    write_output(arguments.output.as_deref(), run)?;
     Ok(Status::Fine)
 }
 

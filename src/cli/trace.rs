@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::TraceArgs;
-use super::console::{Failure, Status, output, tell, write_file};
+use super::console::{Failure, Status, tell, write_output};
 use crate::api::TraceOptions;
 use crate::syntax;
 use crate::value::Value;
@@ -37,13 +37,9 @@ pub(super) fn trace(arguments: &TraceArgs) -> Result<Status, Failure> {
             let line = serde_json::json!({"program": text, "text": visible, "masked": masked, "values": values});
             writeln!(to, "{line}")?;
         }
-        to.flush()?;
         Ok(())
     };
-    match &arguments.output {
-        Some(path) => write_file(path, run)?,
-        None => run(&mut output())?,
-    }
+    write_output(arguments.output.as_deref(), run)?;
     Ok(Status::Fine)
 }
 

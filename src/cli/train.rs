@@ -148,7 +148,7 @@ fn vocabulary() -> Vocabulary {
 fn text_vocabulary(targets: &[Target], seed: u64) -> Result<Encoding, FoundationError> {
     let mut texts = Vec::new();
     for (i, target) in targets.iter().enumerate() {
-        let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, Some(TEXT_DIGITS));
+        let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, Some(TextVocabulary::DIGITS));
         let mut rng = random_stream(seed, i as u64);
         for _ in 0..TEXTS {
             let trace = tracer.execution(&mut rng)?;
@@ -164,9 +164,8 @@ fn text_vocabulary(targets: &[Target], seed: u64) -> Result<Encoding, Foundation
     Ok(Encoding::Text(Box::new(learnt)))
 }
 
-/// Executions of each program from which a byte-pair encoding is learnt, their digits, and its tokens.
+/// Executions of each program from which a byte-pair encoding is learnt, and its tokens.
 const TEXTS: usize = 200;
-const TEXT_DIGITS: usize = 4;
 const TEXT_TOKENS: usize = 2_000;
 
 fn library_functions(source: &str) -> Vec<String> {

@@ -6,18 +6,15 @@ use rand::RngExt as _;
 use rayon::prelude::*;
 
 use super::error::FoundationError;
-use super::feature::{
-    COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previous, component_features, element_features,
-    number_features,
-};
+use super::feature::{ELEMENT_FEATURES, NUMBER_FEATURES, Previous, element_features, number_features, push_components};
 use super::head::{Candidates, OUTPUTS};
 use super::prompt::{Prompt, names_in_order};
 use super::tuning::{TuneOptions, TuneReport};
 use super::weights::{Decode, Foundation};
 use crate::dist::log_sum_exp;
-use crate::infer::anchors::{Anchors, Conditional, Decoded, Drawn, Mixture, Paused, Presence, Shares, Walk, pick};
+use crate::infer::anchors::{Anchors, Conditional, Decoded, Drawn, Paused, Presence, Shares, Walk, pick};
 use crate::infer::{Amortized, Drawer, Query, Stream, StreamPurpose, stream};
-use crate::network::{Batch, Encoded, NetworkError, Sequence};
+use crate::network::{Batch, Decoding, Encoded, NetworkError, Sequence};
 use crate::runtime::annotate;
 
 /// Draws that are decoded together.
@@ -83,12 +80,7 @@ struct Asked {
     candidates: Candidates,
     element: [f32; ELEMENT_FEATURES],
     /// What the anchors say, with heavy tails.
-    anchors: Defence,
-}
-
-enum Defence {
-    Real(Box<Mixture>),
-    Discrete(Vec<(i64, f64)>),
+    anchors: Conditional,
 }
 
 impl Foundation {
@@ -133,12 +125,13 @@ impl Prepared<'_> {
         (seed, round): (u64, u64),
     ) -> Result<Vec<Drawn>, FoundationError> {
         let rows = self.rows(anchors)?;
+        let mut walks = walks(anchors, n.min(GROUP));
         let mut drawn = Vec::with_capacity(n);
         while drawn.len() < n {
             let first = drawn.len();
             let size = GROUP.min(n - first);
-            let decoded = self.decode(anchors, &rows, first..first + size, (defence, false), (seed, round))?;
-            drawn.extend(finish(anchors, decoded, defence).into_iter().map(|(drawn, _)| drawn));
+            let decoded = self.decode(&mut walks, &rows, first..first + size, (defence, false), (seed, round))?;
+            drawn.extend(finish(&mut walks, decoded, defence).into_iter().map(|(drawn, _)| drawn));
         }
         Ok(drawn)
     }
@@ -151,8 +144,9 @@ impl Prepared<'_> {
         (seed, round): (u64, u64),
     ) -> Result<Vec<Recorded>, FoundationError> {
         let rows = self.rows(anchors)?;
-        let decoded = self.decode(anchors, &rows, 0..n, (false, true), (seed, round))?;
-        let recorded = finish(anchors, decoded, false).into_iter().map(|(drawn, answered)| Recorded {
+        let mut walks = walks(anchors, n);
+        let decoded = self.decode(&mut walks, &rows, 0..n, (false, true), (seed, round))?;
+        let recorded = finish(&mut walks, decoded, false).into_iter().map(|(drawn, answered)| Recorded {
             log_weight: drawn.target.map_or(f64::NEG_INFINITY, |(target, _)| target - drawn.log_proposal),
             answered,
         });
@@ -173,13 +167,13 @@ impl Prepared<'_> {
     /// Decodes all elements of some draws in step.
     fn decode(
         &self,
-        anchors: &Anchors<'_>,
+        walks: &mut [Walk<'_>],
         rows: &[u32],
         draws: std::ops::Range<usize>,
         (defence, keep): (bool, bool),
         (seed, round): (u64, u64),
     ) -> Result<Vec<Draft>, NetworkError> {
-        let fresh = Walk::new(anchors, Shares::NONE).pause_fresh();
+        let Some(fresh) = walks.first().map(Walk::pause_fresh) else { return Ok(Vec::new()) };
         // One draw in twenty, spread evenly.
         let every = (1.0 / DEFENCE).round() as usize;
         let mut drafts: Vec<Draft> = draws
@@ -198,48 +192,21 @@ impl Prepared<'_> {
         let network = &self.foundation.network;
         let reencode = self.foundation.decode == Decode::Reencode;
         let mut decoding = network.decode(self.encoded.clone(), &self.prompt.sequence.memory, drafts.len())?;
-        let elements = anchors.elements();
         for (index, row) in rows.iter().enumerate() {
-            self.each(anchors, &mut drafts, |this, walk, draft| this.ask(walk, draft, index, elements.len()));
-            let active: Vec<bool> = drafts.iter().map(|d| d.asked.is_some()).collect();
-            let mut features = vec![0.0; drafts.len() * ELEMENT_FEATURES];
-            let (mut owners, mut components) = (Vec::new(), Vec::new());
-            for (i, (draft, own)) in drafts.iter().zip(features.chunks_exact_mut(ELEMENT_FEATURES)).enumerate() {
-                let Some(asked) = &draft.asked else { continue };
-                own.copy_from_slice(&asked.element);
-                for component in &asked.candidates.components {
-                    owners.push(i as u32);
-                    components.extend(component_features(component, &asked.candidates));
-                }
-            }
-            debug_assert_eq!(components.len(), owners.len() * COMPONENT_FEATURES);
-            let outputs = if reencode {
-                self.reencoded(&drafts, *row)?
-            } else {
-                let decoded = decoding.step(*row, &features, Some(&active))?;
-                decoding.head(&decoded, &owners, &components)?
-            };
-            let mut rest = &outputs[..];
-            let own: Vec<&[f32]> = drafts
+            each(walks, &mut drafts, |walk, _, draft| self.ask(walk, draft, index, rows.len()));
+            let outputs = if reencode { self.reencoded(&drafts, *row)? } else { light(&mut decoding, &drafts, *row)? };
+            let mut end = 0;
+            let ends: Vec<usize> = drafts
                 .iter()
                 .map(|draft| {
-                    let size = draft.asked.as_ref().map_or(0, |a| a.candidates.components.len() * OUTPUTS);
-                    let (own, left) = rest.split_at(size);
-                    rest = left;
-                    own
+                    end += draft.asked.as_ref().map_or(0, |a| a.candidates.components.len() * OUTPUTS);
+                    end
                 })
                 .collect();
-            let mut paired: Vec<(&mut Draft, &[f32])> = drafts.iter_mut().zip(own).collect();
-            paired.par_chunks_mut(CHUNK).for_each_init(
-                || Walk::new(anchors, Shares::NONE),
-                |walk, chunk| {
-                    for (draft, outputs) in chunk {
-                        walk.swap(&mut draft.paused);
-                        answer(walk, draft, (index, reencode.then_some(*row)), outputs);
-                        walk.swap(&mut draft.paused);
-                    }
-                },
-            );
+            each(walks, &mut drafts, |walk, i, draft| {
+                let first = if i == 0 { 0 } else { ends[i - 1] };
+                answer(walk, draft, (index, reencode.then_some(*row)), &outputs[first..ends[i]]);
+            });
         }
         Ok(drafts)
     }
@@ -263,33 +230,13 @@ impl Prepared<'_> {
                 }
                 sequence.element_rows.push(row);
                 sequence.element_features.extend(asked.element);
-                for component in &asked.candidates.components {
-                    sequence.component_elements.push(0);
-                    sequence.component_features.extend(component_features(component, &asked.candidates));
-                }
+                let (owners, features) = (&mut sequence.component_elements, &mut sequence.component_features);
+                push_components(0, &asked.candidates, owners, features);
                 batch.push(&sequence);
             }
             outputs.extend(foundation.network.evaluate(&batch)?.head().unwrap_or_default());
         }
         Ok(outputs)
-    }
-
-    fn each(
-        &self,
-        anchors: &Anchors<'_>,
-        drafts: &mut [Draft],
-        work: impl Fn(&Self, &mut Walk<'_>, &mut Draft) + Sync,
-    ) {
-        drafts.par_chunks_mut(CHUNK).for_each_init(
-            || Walk::new(anchors, Shares::NONE),
-            |walk, chunk| {
-                for draft in chunk {
-                    walk.swap(&mut draft.paused);
-                    work(self, walk, draft);
-                    walk.swap(&mut draft.paused);
-                }
-            },
-        );
     }
 
     /// What is asked of a draft next; nothing where its execution does not reach the element.
@@ -306,54 +253,67 @@ impl Prepared<'_> {
                 here
             }
         };
-        let conditional = if here { walk.conditional() } else { None };
-        let kind = self.foundation.anchors;
-        let coordinate = walk.next_coordinate();
-        let (candidates, anchors) = match conditional {
-            None => {
-                walk.decode(Decoded::Absent);
-                return;
-            }
-            Some(Conditional::Real(mixture)) => {
-                let prior = coordinate.and_then(|c| self.prior.get(c)).copied().unwrap_or((0.0, 1.0));
-                let candidates = Candidates::real(&mixture, kind, prior);
-                (candidates, Defence::Real(Box::new(mixture.with_shares(Shares::default()))))
-            }
-            Some(Conditional::Discrete(table)) => {
-                let share = if table.len() > 1 { Shares::default().own } else { 0.0 };
-                let uniform = share / table.len() as f64;
-                let smoothed = table.iter().map(|(v, mass)| (*v, ((1.0 - share) * mass.exp() + uniform).ln()));
-                (Candidates::discrete(&table, kind), Defence::Discrete(smoothed.collect()))
-            }
+        let Some(conditional) = (if here { walk.conditional() } else { None }) else {
+            walk.decode(Decoded::Absent);
+            return;
         };
+        let coordinate = walk.next_coordinate();
+        let prior = coordinate.and_then(|c| self.prior.get(c)).copied().unwrap_or((0.0, 1.0));
+        let candidates = Candidates::of(&conditional, self.foundation.anchors, prior);
         let part = coordinate.and_then(|c| self.parts.get(c)).copied().unwrap_or(0);
         let element = element_features(&draft.previous, &candidates, part, elements - index);
-        draft.asked = Some(Asked { candidates, element, anchors });
+        draft.asked = Some(Asked { candidates, element, anchors: conditional.with_shares(Shares::default()) });
     }
 }
 
+/// One walk for each chunk of so many drafts.
+fn walks<'a>(anchors: &'a Anchors<'a>, drafts: usize) -> Vec<Walk<'a>> {
+    (0..drafts.div_ceil(CHUNK)).into_par_iter().map(|_| Walk::new(anchors, Shares::NONE)).collect()
+}
+
+/// Goes on with each draft, given its number, in parallel; what that gave.
+fn each<T: Send>(
+    walks: &mut [Walk<'_>],
+    drafts: &mut [Draft],
+    work: impl Fn(&mut Walk<'_>, usize, &mut Draft) -> T + Sync,
+) -> Vec<T> {
+    let chunks = walks.par_iter_mut().zip(drafts.par_chunks_mut(CHUNK)).enumerate();
+    chunks
+        .flat_map_iter(|(chunk, (walk, drafts))| {
+            let go_on = |(i, draft): (usize, &mut Draft)| {
+                walk.swap(&mut draft.paused);
+                let done = work(walk, chunk * CHUNK + i, draft);
+                walk.swap(&mut draft.paused);
+                done
+            };
+            drafts.iter_mut().enumerate().map(go_on).collect::<Vec<T>>()
+        })
+        .collect()
+}
+
+/// The head's outputs by a step of the light decoder.
+fn light(decoding: &mut Decoding, drafts: &[Draft], row: u32) -> Result<Vec<f32>, NetworkError> {
+    let active: Vec<bool> = drafts.iter().map(|d| d.asked.is_some()).collect();
+    let mut features = vec![0.0; drafts.len() * ELEMENT_FEATURES];
+    let (mut owners, mut components) = (Vec::new(), Vec::new());
+    for (i, (draft, own)) in drafts.iter().zip(features.chunks_exact_mut(ELEMENT_FEATURES)).enumerate() {
+        let Some(asked) = &draft.asked else { continue };
+        own.copy_from_slice(&asked.element);
+        push_components(i as u32, &asked.candidates, &mut owners, &mut components);
+    }
+    let decoded = decoding.step(row, &features, Some(&active))?;
+    decoding.head(&decoded, &owners, &components)
+}
+
 /// Draws with their densities, and what was recorded of them.
-fn finish(anchors: &Anchors<'_>, mut drafts: Vec<Draft>, defence: bool) -> Vec<(Drawn, Vec<Answered>)> {
+fn finish(walks: &mut [Walk<'_>], mut drafts: Vec<Draft>, defence: bool) -> Vec<(Drawn, Vec<Answered>)> {
     let share = if defence { DEFENCE } else { 0.0 };
-    let chunks: Vec<Vec<(Drawn, Vec<Answered>)>> = drafts
-        .par_chunks_mut(CHUNK)
-        .map_init(
-            || Walk::new(anchors, Shares::NONE),
-            |walk, chunk| {
-                let finish = |draft: &mut Draft| {
-                    walk.swap(&mut draft.paused);
-                    let values = walk.values().to_vec();
-                    let target = walk.target(&values);
-                    walk.swap(&mut draft.paused);
-                    let log_proposal =
-                        log_sum_exp(&[(1.0 - share).ln() + draft.log_network, share.ln() + draft.log_anchors]);
-                    (Drawn { values, log_proposal, target }, draft.answered.take().unwrap_or_default())
-                };
-                chunk.iter_mut().map(finish).collect()
-            },
-        )
-        .collect();
-    chunks.into_iter().flatten().collect()
+    each(walks, &mut drafts, |walk, _, draft| {
+        let values = walk.values().to_vec();
+        let target = walk.target(&values);
+        let log_proposal = log_sum_exp(&[(1.0 - share).ln() + draft.log_network, share.ln() + draft.log_anchors]);
+        (Drawn { values, log_proposal, target }, draft.answered.take().unwrap_or_default())
+    })
 }
 
 /// Draws the element that was asked for, from what the network says or, as a defence, from the anchors.
@@ -363,7 +323,7 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u
     let Some(Asked { candidates, anchors, element }) = draft.asked.take() else { return };
     let adjusted = candidates.adjusted(outputs);
     let value = match anchors {
-        Defence::Real(mixture) => {
+        Conditional::Real(mixture) => {
             let z = if draft.defence { mixture.draw(&mut draft.rng) } else { adjusted.draw(&mut draft.rng) };
             draft.log_network += adjusted.log_density(z);
             draft.log_anchors += mixture.log_density(z);
@@ -378,7 +338,7 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u
             walk.decode(Decoded::Real(z));
             z
         }
-        Defence::Discrete(table) => {
+        Conditional::Discrete(table) => {
             let value = if draft.defence {
                 let masses: Vec<f64> = table.iter().map(|(_, mass)| *mass).collect();
                 table[pick(&masses, &mut draft.rng)].0

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::encoding::Encoding;
 use super::error::FoundationError;
-use super::feature::{Previous, component_features, element_features};
+use super::feature::{Previous, element_features, push_components};
 use super::head::{AnchorKind, Candidates};
 use super::prompt::{Prompt, names_in_order, shuffled_names};
-use crate::infer::anchors::{Anchors, Conditional, Decoded, Presence, Shares, Walk};
+use crate::infer::anchors::{Anchors, Decoded, Presence, Shares, Walk};
 use crate::infer::{Query, Stream, Target, TargetRef};
 use crate::network::Sequence;
 use crate::runtime::{Addresses, Handler, Law, RuntimeError, Site, Stop, annotate, random_stream};
@@ -49,13 +49,23 @@ pub struct Example {
     pub log_target: Option<f64>,
 }
 
+/// A variable by dotted name and subscripts.
+type Key = (Arc<str>, Vec<i64>);
+
 /// The truth of an execution, by variable.
 #[derive(Debug, Default)]
 struct Truth {
-    values: FxHashMap<(Arc<str>, Vec<i64>), Value>,
-    coordinates: FxHashMap<(Arc<str>, Vec<i64>), Vec<f64>>,
-    log_jacobians: FxHashMap<(Arc<str>, Vec<i64>), f64>,
-    log_densities: FxHashMap<(Arc<str>, Vec<i64>), f64>,
+    values: FxHashMap<Key, Value>,
+    /// Masked variables that the execution reached.
+    reached: FxHashMap<Key, Reached>,
+}
+
+/// A true value as the density sees it.
+#[derive(Debug)]
+struct Reached {
+    coordinates: Vec<f64>,
+    log_jacobian: f64,
+    log_density: f64,
 }
 
 impl Handler for Truth {
@@ -65,11 +75,10 @@ impl Handler for Truth {
         let Some(value) = self.values.get(&key).cloned() else { return Err(Stop::Reject) };
         if let Law::Family(distribution) = site.law {
             let support = distribution.support();
-            let z = support.unconstrain(&value.to_f64s());
-            let (_, log_jacobian) = support.constrain(&z);
-            self.log_densities.insert(key.clone(), site.law.log_density(&value).unwrap_or(0.0));
-            self.log_jacobians.insert(key.clone(), log_jacobian);
-            self.coordinates.insert(key, z);
+            let coordinates = support.unconstrain(&value.to_f64s());
+            let (_, log_jacobian) = support.constrain(&coordinates);
+            let log_density = site.law.log_density(&value).unwrap_or(0.0);
+            self.reached.insert(key, Reached { coordinates, log_jacobian, log_density });
         }
         Ok(value)
     }
@@ -141,7 +150,7 @@ impl Example {
     /// As [`Example::draw`].
     pub fn of_query(
         lesson: &Target,
-        values: impl IntoIterator<Item = ((Arc<str>, Vec<i64>), Value)>,
+        values: impl IntoIterator<Item = (Key, Value)>,
         encoding: &Encoding,
         context: usize,
         anchors: AnchorKind,
@@ -171,53 +180,42 @@ impl Example {
         let query = Query::for_anchors::<FoundationError>(target, seed)?;
         let mut example = Self::without_targets(prompt.sequence.clone());
         if query.compiled.dimension() == 0 && query.compiled.paths() <= 1 {
-            example.log_barren = truth.log_densities.values().sum();
+            example.log_barren = truth.reached.values().map(|r| r.log_density).sum();
             return Ok(example);
         }
         let anchors = Anchors::new(&query.compiled, &query.prior)?;
         let addresses = query.compiled.addresses();
         let rows = prompt.element_rows(anchors.elements(), |element| addresses.name(element.key.0))?;
         let infos = query.compiled.coordinate_info();
-        let mut decoded: rustc_hash::FxHashSet<(Arc<str>, Vec<i64>)> = rustc_hash::FxHashSet::default();
         let mut walk = Walk::new(&anchors, Shares::NONE);
         walk.begin();
         let mut previous = Previous::default();
         let elements = anchors.elements();
+        let mut decoded: FxHashSet<Key> = FxHashSet::default();
         for (i, element) in elements.iter().enumerate() {
-            let name = query.compiled.addresses().name(element.key.0).clone();
-            let key = (name, element.key.1.to_vec());
-            let here = truth.coordinates.contains_key(&key) && walk.next_presence() != Presence::Absent;
-            if !here {
+            let key = (addresses.name(element.key.0).clone(), element.key.1.to_vec());
+            let Some(reached) = truth.reached.get(&key).filter(|_| walk.next_presence() != Presence::Absent) else {
                 walk.decode(Decoded::Absent);
                 continue;
-            }
-            let info = element.coordinate.and_then(|c| infos.get(c));
-            let part = info.map_or(0, |info| info.element);
+            };
+            let part = element.coordinate.and_then(|c| infos.get(c)).map_or(0, |info| info.element);
             let (value, x) = match (element.coordinate, truth.values.get(&key).and_then(Value::as_int)) {
                 (None, Some(value)) => (Decoded::Int(value), value as f64),
                 _ => {
-                    let z = truth.coordinates.get(&key).and_then(|z| z.get(part)).copied().unwrap_or(f64::NAN);
+                    let z = reached.coordinates.get(part).copied().unwrap_or(f64::NAN);
                     (Decoded::Real(z), z)
                 }
             };
-            let candidates = match walk.conditional() {
-                Some(Conditional::Real(mixture)) => {
-                    let at = element.coordinate.unwrap_or(0);
-                    let prior = (query.prior.middle[at], query.prior.scales[at]);
-                    Candidates::real(&mixture, kind, prior)
-                }
-                Some(Conditional::Discrete(table)) => Candidates::discrete(&table, kind),
-                None => break,
-            };
+            let Some(conditional) = walk.conditional() else { break };
+            let prior = element.coordinate.map_or((0.0, 1.0), |c| (query.prior.middle[c], query.prior.scales[c]));
+            let candidates = Candidates::of(&conditional, kind, prior);
             let sequence = &mut example.sequence;
             let index = sequence.element_rows.len() as u32;
             sequence.element_rows.push(rows[i]);
             let left = elements.len() - i;
             sequence.element_features.extend(element_features(&previous, &candidates, part, left));
-            for component in &candidates.components {
-                sequence.component_elements.push(index);
-                sequence.component_features.extend(component_features(component, &candidates));
-            }
+            let (owners, features) = (&mut sequence.component_elements, &mut sequence.component_features);
+            push_components(index, &candidates, owners, features);
             previous = match value {
                 Decoded::Int(value) => Previous::int(value, &candidates),
                 Decoded::Real(z) => Previous::real(z, &candidates),
@@ -229,11 +227,11 @@ impl Example {
         }
         let values = walk.values().to_vec();
         example.log_target = walk.target(&values).map(|(log_density, _)| log_density);
-        for (key, log_density) in &truth.log_densities {
+        for (key, reached) in &truth.reached {
             if decoded.contains(key) {
-                example.log_jacobian += truth.log_jacobians.get(key).copied().unwrap_or(0.0);
+                example.log_jacobian += reached.log_jacobian;
             } else {
-                example.log_barren += log_density;
+                example.log_barren += reached.log_density;
             }
         }
         Ok(example)

@@ -123,8 +123,16 @@ pub fn element_features(
     f
 }
 
+/// Appends the components of element number `element`: whose they are, and their features.
+pub fn push_components(element: u32, candidates: &Candidates, owners: &mut Vec<u32>, features: &mut Vec<f32>) {
+    for component in &candidates.components {
+        owners.push(element);
+        features.extend(component_features(component, candidates));
+    }
+}
+
 /// A component of the head.
-pub fn component_features(component: &Candidate, candidates: &Candidates) -> [f32; COMPONENT_FEATURES] {
+fn component_features(component: &Candidate, candidates: &Candidates) -> [f32; COMPONENT_FEATURES] {
     let mut f = [0.0; COMPONENT_FEATURES];
     f[0] = f32::from(u8::from(component.own.is_some()));
     f[1] = component.log_weight.clamp(-20.0, 0.0) as f32 / 5.0;

@@ -8,7 +8,9 @@ use rand::{Rng, RngExt as _};
 use rand_distr::{StandardNormal, StudentT};
 
 use crate::dist::{Distribution, Family, log_sum_exp};
-use crate::infer::anchors::{Anchor, Mixture, interval_normal, log_interval, log_normal, own_log_density, pick};
+use crate::infer::anchors::{
+    Anchor, Conditional, Mixture, interval_normal, log_interval, log_normal, own_log_density, pick,
+};
 
 /// Parts of each candidate.
 pub const PARTS: usize = 3;
@@ -91,8 +93,16 @@ fn place(own: &Distribution<f64>, prior: (f64, f64)) -> (f64, f64) {
 }
 
 impl Candidates {
+    /// Of an element. `prior`: of a coordinate, the middle of its prior and its scale.
+    pub fn of(conditional: &Conditional, kind: AnchorKind, prior: (f64, f64)) -> Self {
+        match conditional {
+            Conditional::Real(mixture) => Self::real(mixture, kind, prior),
+            Conditional::Discrete(table) => Self::discrete(table, kind),
+        }
+    }
+
     /// Of a coordinate. `prior`: the middle of its prior and its scale.
-    pub fn real(mixture: &Mixture, kind: AnchorKind, prior: (f64, f64)) -> Self {
+    fn real(mixture: &Mixture, kind: AnchorKind, prior: (f64, f64)) -> Self {
         let unbounded = (f64::NEG_INFINITY, f64::INFINITY);
         let own = mixture.own().iter().flatten().next();
         let own_candidate = |log_weight: f64| {
@@ -129,7 +139,7 @@ impl Candidates {
     }
 
     /// Of a discrete variable: its values with their log masses.
-    pub fn discrete(table: &[(i64, f64)], kind: AnchorKind) -> Self {
+    fn discrete(table: &[(i64, f64)], kind: AnchorKind) -> Self {
         let candidate = |(value, log_mass): &(i64, f64)| Candidate {
             location: *value as f64,
             log_scale: 0.0,

@@ -21,9 +21,7 @@ pub use encoding::{Encoded, Encoding, MOST_NAMES, TextVocabulary, Vocabulary};
 pub use error::FoundationError;
 pub use evaluate::{Case, EvaluateOptions, Evaluated, Truth, cases_of, evaluate};
 pub use example::{Example, ExampleOptions};
-pub use feature::{
-    COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previous, component_features, element_features,
-};
+pub use feature::{COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previous, element_features, push_components};
 pub use head::{Adjusted, AnchorKind, Candidate, Candidates, OUTPUTS, PARTS};
 
 pub use prompt::Prompt;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::JoinHandle;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -99,16 +98,11 @@ pub struct Trainer {
     lessons: Vec<Target>,
     /// The best held-out loss so far.
     best: Option<f64>,
-    worker: Option<Worker>,
+    batches: Option<Batches>,
 }
 
-/// Makes batches in the background.
-#[derive(Debug)]
-struct Worker {
-    batches: Receiver<Result<Vec<Example>, FoundationError>>,
-    /// Ends when the receiver is gone.
-    _thread: JoinHandle<()>,
-}
+/// Where batches come from, in order; the thread that makes them ends when this is gone.
+type Batches = Receiver<Result<Vec<Example>, FoundationError>>;
 
 /// What examples are drawn from.
 #[derive(Clone, Debug)]
@@ -140,8 +134,8 @@ impl Source {
         Err(FoundationError::NoExamples { program, reason })
     }
 
-    fn batch(&self, step: u64, size: usize) -> Result<Vec<Example>, FoundationError> {
-        (0..size as u64).into_par_iter().map(|i| self.example(step * size as u64 + i)).collect()
+    fn examples(&self, range: std::ops::Range<u64>) -> Result<Vec<Example>, FoundationError> {
+        range.into_par_iter().map(|i| self.example(i)).collect()
     }
 }
 
@@ -160,7 +154,7 @@ impl Trainer {
         }
         foundation.network.train_layers(options.layers);
         let adam = Adam::new(&foundation.network, options.adam.clone());
-        Ok(Self { foundation, adam, options, lessons, best: None, worker: None })
+        Ok(Self { foundation, adam, options, lessons, best: None, batches: None })
     }
 
     /// Goes on from a checkpoint; with the same lessons, as if it had never stopped.
@@ -178,7 +172,7 @@ impl Trainer {
             return Err(wrong(format!("they were trained on {}", options.programs.join(", "))));
         }
         foundation.network.train_layers(options.layers);
-        Ok(Self { foundation, adam, options, lessons, best, worker: None })
+        Ok(Self { foundation, adam, options, lessons, best, batches: None })
     }
 
     /// The weights.
@@ -238,26 +232,27 @@ impl Trainer {
     /// Where a program gives no examples.
     pub fn step(&mut self) -> Result<StepReport, FoundationError> {
         let step = self.adam.steps();
-        let worker = match self.worker.take() {
-            Some(worker) => worker,
+        let batches = match self.batches.take() {
+            Some(batches) => batches,
             None => {
-                let (source, size) = (self.source(), self.options.batch);
+                let (source, size) = (self.source(), self.options.batch as u64);
                 let (sender, batches) = sync_channel(AHEAD);
                 let work = move || {
                     for step in step.. {
-                        if sender.send(source.batch(step, size)).is_err() {
+                        if sender.send(source.examples(step * size..(step + 1) * size)).is_err() {
                             break;
                         }
                     }
                 };
-                Worker { batches, _thread: std::thread::spawn(work) }
+                std::thread::spawn(work);
+                batches
             }
         };
         let started = std::time::Instant::now();
         let gone = || FoundationError::Weights { reason: "the thread that makes batches is gone".into() };
-        let examples = worker.batches.recv().map_err(|_| gone())??;
+        let examples = batches.recv().map_err(|_| gone())??;
         let waited = started.elapsed().as_secs_f64();
-        self.worker = Some(worker);
+        self.batches = Some(batches);
         let batch = pack(&examples, self.options.language);
         let pass = self.foundation.network.forward(&batch)?;
         let outputs = pass.head().unwrap_or_default();
@@ -288,9 +283,7 @@ impl Trainer {
         let mut first = 0;
         while first < examples {
             let size = PASS.min(examples - first);
-            let drawn: Result<Vec<Example>, FoundationError> =
-                (first..first + size).into_par_iter().map(|i| source.example(i as u64)).collect();
-            let drawn = drawn?;
+            let drawn = source.examples(first as u64..(first + size) as u64)?;
             let pass = self.foundation.network.evaluate(&pack(&drawn, false))?;
             let outputs = pass.head().unwrap_or_default();
             head += losses(&drawn, &outputs, false).0.iter().sum::<f64>();

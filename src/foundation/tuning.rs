@@ -7,7 +7,7 @@
 
 use super::decode::Recorded;
 use super::error::FoundationError;
-use super::feature::component_features;
+use super::feature::push_components;
 use super::head::OUTPUTS;
 use super::weights::{Decode, Foundation};
 use crate::infer::anchors::Anchors;
@@ -149,10 +149,8 @@ fn batch(
             let element = batch.element_rows.len() as u32;
             batch.element_rows.push(rows[answered.index]);
             batch.element_features.extend(answered.element);
-            for component in &answered.candidates.components {
-                batch.component_elements.push(element);
-                batch.component_features.extend(component_features(component, &answered.candidates));
-            }
+            let (owners, features) = (&mut batch.component_elements, &mut batch.component_features);
+            push_components(element, &answered.candidates, owners, features);
         }
         // Every draw reads the tokens of the first.
         batch.offsets.push(batch.tokens.len());

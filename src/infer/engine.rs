@@ -169,6 +169,23 @@ pub struct Sampled {
 }
 
 impl Sampled {
+    /// Unweighted, independent draws of which nothing more is known.
+    pub(super) fn new(record: Record, held: bool, reason: String) -> Self {
+        Self {
+            record,
+            weights: None,
+            chains: 0,
+            families: Vec::new(),
+            exact: false,
+            k_hat: None,
+            log_evidence: None,
+            statistics: Vec::new(),
+            held,
+            reason,
+            warnings: Vec::new(),
+        }
+    }
+
     /// Refuses the certificate for a reason, if there is one.
     pub(super) fn refuse(&mut self, reason: Option<String>) {
         if let Some(reason) = reason.filter(|_| self.held) {

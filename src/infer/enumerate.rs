@@ -87,21 +87,15 @@ pub(super) fn enumerate(
     let mut record = Record::default();
     record.append(&chunk, machine.addresses());
     record.know(&walk.ledger.known, machine.addresses());
+    let reason = match visited {
+        1 => "exact: one execution".into(),
+        n => format!("exact: all {n} executions"),
+    };
     Ok(Sampled {
-        record,
         weights: Some(weights),
-        chains: 0,
-        families: Vec::new(),
         exact: true,
-        k_hat: None,
         log_evidence: Some((largest + total.ln(), 0.0)),
-        statistics: Vec::new(),
-        held: true,
-        reason: match visited {
-            1 => "exact: one execution".into(),
-            n => format!("exact: all {n} executions"),
-        },
-        warnings: Vec::new(),
+        ..Sampled::new(record, true, reason)
     })
 }
 

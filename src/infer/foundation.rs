@@ -8,21 +8,15 @@ use std::sync::Arc;
 use super::anchors::{Anchors, Drawn};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
-use super::importance::weigh;
-use super::laplace::{log_weights, no_anchors, points};
-use super::modes::{Neighbourhood, look_for_modes, too_few};
+use super::laplace::certified;
 use super::query::Query;
 use super::target::TargetRef;
-use super::trace::Ledger;
 
 pub(super) const ENGINE: Engine =
     Engine { name: "foundation", summary: "draws from a network that has read the program, weighted", run };
 
 /// Draws where the caller names no number.
 const DRAWS: usize = 1_000;
-
-/// How often modes that the draws miss may join the anchors.
-const ROUNDS: u64 = 3;
 
 /// Something that has learned to answer queries.
 pub trait Amortized: fmt::Debug + Send + Sync {
@@ -99,27 +93,9 @@ pub(super) fn sample(
     (n, whole): (usize, bool),
     progress: &mut dyn Progress,
 ) -> Result<Sampled, InferError> {
-    progress.start(ENGINE.name, n as u64);
-    let (points, log_weights, missed) = {
-        let drawer = amortized.prepare(query, whole).map_err(refused)?;
-        let mut anchors = Anchors::new(&query.compiled, &query.prior).map_err(no_anchors)?;
-        let mut round = 0;
-        loop {
-            let drawn = drawer.draw(&anchors, n, query.seed, round).map_err(refused)?;
-            let log_weights = log_weights(&drawn);
-            let neighbourhood = Neighbourhood::of_draws(&anchors, &drawn, &log_weights);
-            round += 1;
-            let found = look_for_modes(&query.target, &anchors, &neighbourhood, query.seed)?;
-            let missed = found.len();
-            let new = found.into_iter().filter(|mode| anchors.insert(mode.clone())).count();
-            if new == 0 || round == ROUNDS {
-                break (points(&anchors, &drawn), log_weights, missed);
-            }
-        }
-    };
-    progress.advance(n as u64);
-    let record = query.record(&points)?;
-    let mut sampled = weigh(record, &log_weights, &Ledger::default())?;
-    sampled.refuse(too_few(missed));
-    Ok(sampled)
+    let drawer = amortized.prepare(query, whole).map_err(refused)?;
+    let seed = query.seed;
+    certified(query, ENGINE.name, n, progress, |_, anchors, round| {
+        drawer.draw(anchors, n, seed, round).map_err(refused)
+    })
 }

@@ -211,17 +211,10 @@ pub(super) fn nuts(
     let certificate = certify_nuts_record(&draws, &record);
     let missed = if certificate.held { missed_by_chains(query, &points, &certificate)? } else { 0 };
     let mut sampled = Sampled {
-        record,
-        weights: None,
         chains,
-        families: Vec::new(),
-        exact: false,
-        k_hat: None,
-        log_evidence: None,
         statistics: draws.statistics.concat(),
-        held: certificate.held,
         warnings: certificate.warnings(),
-        reason: certificate.reason,
+        ..Sampled::new(record, certificate.held, certificate.reason)
     };
     sampled.refuse(too_few(missed));
     Ok(sampled)

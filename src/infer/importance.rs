@@ -178,17 +178,11 @@ pub(super) fn weigh(record: Record, log_weights: &[f64], ledger: &Ledger) -> Res
     }
     let kept = log_weights.iter().zip(&weights).filter(|(w, _)| **w > f64::NEG_INFINITY);
     Ok(Sampled {
-        record,
         weights: Some(kept.map(|(_, weight)| *weight).collect()),
-        chains: 0,
-        families: Vec::new(),
-        exact: false,
         k_hat,
         log_evidence: Some(log_mean_exp(log_weights)),
-        statistics: Vec::new(),
-        held,
-        reason,
         warnings,
+        ..Sampled::new(record, held, reason)
     })
 }
 

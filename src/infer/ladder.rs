@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::anchored::with_anchor_proposal;
 use super::engine::{InferOptions, Inferred, Method, Progress, Rung, Sampled};
 use super::error::InferError;
+use super::foundation::Amortized;
 use super::mh::Chains;
 use super::proposal::{OwnDistribution, Proposal};
 use super::query::Query;
@@ -32,6 +33,12 @@ const TUNING_SHARE: f64 = 0.3;
 /// What NUTS is predicted to need: draws with their warm-up, over all chains, and gradients for each.
 const NUTS_DRAWS: f64 = 8_000.0;
 const NUTS_GRADIENTS: f64 = 8.0;
+
+/// Gradients that are timed for the prediction.
+const TIMED: u32 = 5;
+
+/// The name of the rung that fine-tunes.
+const TUNED: &str = "fine-tune";
 
 /// Importance draws that come first, effective draws of them that are too few, and seconds that more may take all the same.
 const PILOT: usize = 256;
@@ -180,24 +187,36 @@ fn climb(
 
     let start = Instant::now();
     let mut best: Option<(&'static str, Sampled)> = None;
-    if let Some(sampled) = climb_foundation(target, options, progress, &left, rungs)? {
-        rungs.push(rung(foundation::ENGINE.name, &sampled, start));
+    // The next rungs are for compiled programs alone, which is no news.
+    let mut query = match Query::by_pieces(*target, laplace::ENGINE.name, options.seed) {
+        Ok(query) => Some(query),
+        Err(InferError::Refused { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let amortized = options.weights.amortized();
+    if let (Some(query), Some(amortized)) = (&mut query, amortized)
+        && let Some(sampled) =
+            climb_amortized(query, amortized, foundation::ENGINE.name, options, progress, &left, (rungs, start))?
+    {
         best = Some((foundation::ENGINE.name, sampled));
     }
     if let Some(done) = best.take_if(|(_, sampled)| sampled.held || left() <= 0.0) {
         return Ok(done);
     }
 
-    let start = Instant::now();
-    match climb_laplace(target, options, progress, &left) {
-        Ok(sampled) => {
-            rungs.push(rung(laplace::ENGINE.name, &sampled, start));
-            best = Some((laplace::ENGINE.name, sampled));
+    // Without a network, what was compiled was for this rung.
+    let start = if amortized.is_some() { Instant::now() } else { start };
+    if let Some(query) = &mut query {
+        match more_draws(first(options), &left, |draws| laplace::sample(query, draws, MOST, progress)) {
+            Ok(sampled) => {
+                rungs.push(rung(laplace::ENGINE.name, &sampled, start));
+                best = Some((laplace::ENGINE.name, sampled));
+            }
+            // It is for what has modes alone, which is no news.
+            Err(InferError::Refused { .. }) => {}
+            Err(error @ InferError::NoDrawSurvived { .. }) => rungs.push(failed(laplace::ENGINE.name, &error, start)),
+            Err(error) => return Err(error),
         }
-        // It is for compiled programs alone, which is no news.
-        Err(InferError::Refused { .. }) => {}
-        Err(error @ InferError::NoDrawSurvived { .. }) => rungs.push(failed(laplace::ENGINE.name, &error, start)),
-        Err(error) => return Err(error),
     }
     if let Some(done) = best.take_if(|(_, sampled)| sampled.held || left() <= 0.0) {
         return Ok(done);
@@ -221,14 +240,12 @@ fn climb(
         return Ok(done);
     }
 
-    let start = Instant::now();
     if rungs.iter().any(|rung| rung.rung == foundation::ENGINE.name && rung.tried)
-        && let Some(sampled) = climb_tuning(target, options, progress, &left, rungs)?
+        && let (Some(query), Some(amortized)) = (&mut query, amortized)
+        && let Some(sampled) = climb_tuning(query, amortized, options, progress, &left, rungs)?
+        && (sampled.held || best.is_none())
     {
-        rungs.push(rung(TUNED, &sampled, start));
-        if sampled.held || best.is_none() {
-            best = Some((foundation::ENGINE.name, sampled));
-        }
+        best = Some((foundation::ENGINE.name, sampled));
     }
     if let Some(done) = best.take_if(|(_, sampled)| sampled.held || left() <= 0.0) {
         return Ok(done);
@@ -290,23 +307,24 @@ fn climb(
     }
 }
 
-/// Draws from the network, more where more would do; nothing without weights, or (said in `rungs`) where it cannot answer.
-fn climb_foundation(
-    target: &TargetRef<'_>,
+/// Draws of a network as the rung `name`, more where more would do; nothing (said in `rungs`) where it cannot answer.
+fn climb_amortized(
+    query: &mut Query<'_>,
+    amortized: &dyn Amortized,
+    name: &'static str,
     options: &InferOptions,
     progress: &mut dyn Progress,
     left: &dyn Fn() -> f64,
-    rungs: &mut Vec<Rung>,
+    (rungs, start): (&mut Vec<Rung>, Instant),
 ) -> Result<Option<Sampled>, InferError> {
-    let Some(amortized) = options.weights.amortized() else { return Ok(None) };
-    let start = Instant::now();
-    // What cannot be compiled is for none of the first rungs, which is no news.
-    let Ok(mut query) = Query::by_pieces(*target, foundation::ENGINE.name, options.seed) else { return Ok(None) };
     let first = options.draws.unwrap_or(AMORTIZED);
-    match more_draws(first, left, |draws| foundation::sample(&mut query, amortized, (draws, true), progress)) {
-        Ok(sampled) => Ok(Some(sampled)),
+    match more_draws(first, left, |draws| foundation::sample(query, amortized, (draws, true), progress)) {
+        Ok(sampled) => {
+            rungs.push(rung(name, &sampled, start));
+            Ok(Some(sampled))
+        }
         Err(error @ (InferError::Refused { .. } | InferError::NoDrawSurvived { .. })) => {
-            rungs.push(failed(foundation::ENGINE.name, &error, start));
+            rungs.push(failed(name, &error, start));
             Ok(None)
         }
         Err(error) => Err(error),
@@ -315,37 +333,26 @@ fn climb_foundation(
 
 /// Draws of a network that has learned from this query; nothing where that cannot be, or NUTS is predicted to be quicker.
 fn climb_tuning(
-    target: &TargetRef<'_>,
+    query: &mut Query<'_>,
+    amortized: &dyn Amortized,
     options: &InferOptions,
     progress: &mut dyn Progress,
     left: &dyn Fn() -> f64,
     rungs: &mut Vec<Rung>,
 ) -> Result<Option<Sampled>, InferError> {
-    let Some(amortized) = options.weights.amortized() else { return Ok(None) };
     let start = Instant::now();
-    let Ok(mut query) = Query::by_pieces(*target, foundation::ENGINE.name, options.seed) else { return Ok(None) };
     let seconds = TUNING.min(TUNING_SHARE * left());
-    if let Some(predicted) = predict_nuts(&query).filter(|predicted| *predicted < seconds) {
-        let reason = format!("skipped: NUTS is predicted to take {predicted:.1} s");
-        rungs.push(Rung { rung: TUNED, held: false, tried: false, reason, seconds: start.elapsed().as_secs_f64() });
+    if let Some(predicted) = predict_nuts(query).filter(|predicted| *predicted < seconds) {
+        rungs.push(skipped(TUNED, format!("skipped: NUTS is predicted to take {predicted:.1} s"), start));
         return Ok(None);
     }
     progress.start(TUNED, 1);
-    let tuned = match amortized.tune(&query, seconds) {
-        Ok(tuned) => tuned,
+    match amortized.tune(query, seconds) {
+        Ok(tuned) => climb_amortized(query, &*tuned, TUNED, options, progress, left, (rungs, start)),
         Err(reason) => {
-            rungs.push(Rung { rung: TUNED, held: false, tried: false, reason, seconds: start.elapsed().as_secs_f64() });
-            return Ok(None);
-        }
-    };
-    let first = options.draws.unwrap_or(AMORTIZED);
-    match more_draws(first, left, |draws| foundation::sample(&mut query, &*tuned, (draws, true), progress)) {
-        Ok(sampled) => Ok(Some(sampled)),
-        Err(error @ (InferError::Refused { .. } | InferError::NoDrawSurvived { .. })) => {
-            rungs.push(failed(TUNED, &error, start));
+            rungs.push(skipped(TUNED, reason, start));
             Ok(None)
         }
-        Err(error) => Err(error),
     }
 }
 
@@ -362,12 +369,6 @@ fn predict_nuts(query: &Query<'_>) -> Option<f64> {
     let threads = rayon::current_num_threads().min(CHAINS) as f64;
     Some(NUTS_DRAWS * NUTS_GRADIENTS * each / threads)
 }
-
-/// Gradients that are timed.
-const TIMED: u32 = 5;
-
-/// The name of the rung.
-const TUNED: &str = "fine-tune";
 
 /// Metropolis-Hastings, with draws doubled as long as more of them may do and there is time.
 fn climb_mh(
@@ -396,17 +397,6 @@ fn climb_mh(
             sweeps = kept;
         }
     })
-}
-
-/// Draws from the anchors, more where more would do.
-fn climb_laplace(
-    target: &TargetRef<'_>,
-    options: &InferOptions,
-    progress: &mut dyn Progress,
-    left: &dyn Fn() -> f64,
-) -> Result<Sampled, InferError> {
-    let mut query = Query::by_pieces(*target, laplace::ENGINE.name, options.seed)?;
-    more_draws(first(options), left, |draws| laplace::sample(&mut query, draws, MOST, progress))
 }
 
 /// Draws from the prior, more where more would do; a few alone where an execution takes long and those few say enough.
@@ -509,6 +499,10 @@ fn climb_smc(
 }
 
 fn failed(name: &'static str, error: &InferError, start: Instant) -> Rung {
-    let (reason, seconds) = (error.to_string(), start.elapsed().as_secs_f64());
-    Rung { rung: name, held: false, tried: false, reason, seconds }
+    skipped(name, error.to_string(), start)
+}
+
+/// A rung without an answer.
+fn skipped(name: &'static str, reason: String, start: Instant) -> Rung {
+    Rung { rung: name, held: false, tried: false, reason, seconds: start.elapsed().as_secs_f64() }
 }

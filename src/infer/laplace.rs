@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::anchors::{Anchors, Drawn, NoAnchors, PriorDraws, Shares, Walk};
+use super::anchors::{Anchors, Drawn, PriorDraws, Shares, Walk};
 use super::diagnostics::{K_HAT_LIMIT, pareto_smooth, weights_ess};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
@@ -59,20 +59,42 @@ pub(super) fn sample(
     most: usize,
     progress: &mut dyn Progress,
 ) -> Result<Sampled, InferError> {
-    progress.start(ENGINE.name, n as u64);
+    let seed = query.seed;
+    certified(query, ENGINE.name, n, progress, |prior, anchors, round| {
+        Ok(Attempt { prior, n, most, seed, round }.draw(anchors))
+    })
+}
+
+/// Weighted draws, by `draw` given the anchors and the round, certified. Modes that they miss join the anchors for the next
+/// round.
+///
+/// # Errors
+/// Where there are no anchors, or no draw has a density above zero; those of `draw`.
+pub(super) fn certified(
+    query: &mut Query<'_>,
+    engine: &'static str,
+    n: usize,
+    progress: &mut dyn Progress,
+    mut draw: impl FnMut(&PriorDraws, &mut Anchors<'_>, u64) -> Result<Vec<Drawn>, InferError>,
+) -> Result<Sampled, InferError> {
+    progress.start(engine, n as u64);
     let (points, log_weights, missed) = {
-        let mut anchors = Anchors::new(&query.compiled, &query.prior).map_err(no_anchors)?;
+        let mut anchors = Anchors::new(&query.compiled, &query.prior).map_err(|error| InferError::Refused {
+            engine,
+            reason: error.to_string(),
+            span: None,
+        })?;
         let mut round = 0;
         loop {
-            let drawn = Attempt { prior: &query.prior, n, most, seed: query.seed, round }.draw(&mut anchors);
+            let drawn = draw(&query.prior, &mut anchors, round)?;
             let log_weights = log_weights(&drawn);
             let neighbourhood = Neighbourhood::of_draws(&anchors, &drawn, &log_weights);
             round += 1;
             let found = look_for_modes(&query.target, &anchors, &neighbourhood, query.seed)?;
-            if found.is_empty() || round == ROUNDS {
-                break (points(&anchors, &drawn), log_weights, found.len());
-            }
             let missed = found.len();
+            if round == ROUNDS {
+                break (points(&anchors, &drawn), log_weights, missed);
+            }
             let new = found.into_iter().filter(|mode| anchors.insert(mode.clone())).count();
             if new == 0 {
                 // The anchors know them all, and draws of another seed are no better.
@@ -93,7 +115,7 @@ pub(super) fn draws(anchors: &mut Anchors<'_>, query: &Query<'_>, n: usize) -> V
 }
 
 /// Each draw of positive density: its path and point.
-pub(super) fn points(anchors: &Anchors<'_>, drawn: &[Drawn]) -> Vec<(usize, Vec<f64>)> {
+fn points(anchors: &Anchors<'_>, drawn: &[Drawn]) -> Vec<(usize, Vec<f64>)> {
     drawn.iter().filter_map(|d| d.target.map(|(_, path)| (path, d.point(anchors.elements())))).collect()
 }
 
@@ -216,10 +238,6 @@ impl Pilot {
 fn trust(drawn: &[Drawn]) -> (f64, f64) {
     judge(&log_weights(drawn))
         .map_or((0.0, 0.0), |judged| (f64::from(u8::from(judged.held)), weights_ess(&judged.weights)))
-}
-
-pub(super) fn no_anchors(error: NoAnchors) -> InferError {
-    InferError::Refused { engine: ENGINE.name, reason: error.to_string(), span: None }
 }
 
 pub(super) fn log_weights(drawn: &[Drawn]) -> Vec<f64> {

@@ -23,17 +23,5 @@ fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progre
     } else {
         "the observations are not taken into account"
     };
-    Ok(Sampled {
-        record,
-        weights: None,
-        chains: 0,
-        families: Vec::new(),
-        exact: false,
-        k_hat: None,
-        log_evidence: None,
-        statistics: Vec::new(),
-        held,
-        reason: reason.into(),
-        warnings: Vec::new(),
-    })
+    Ok(Sampled::new(record, held, reason.into()))
 }

@@ -147,6 +147,13 @@ pub(super) struct Execution<'p, 'm> {
     pub used: Vec<usize>,
 }
 
+/// Where an execution goes on when a submodel ends.
+pub(super) struct Outer {
+    parent: Option<VariableId>,
+    prefix: Indices,
+    control: bool,
+}
+
 impl<'p> Execution<'p, '_> {
     fn entry(&mut self, model: &'p core::Model) -> Evaluated<Option<Value>> {
         let mut frame = self.entry_frame(model)?;
@@ -483,30 +490,44 @@ impl<'p> Execution<'p, '_> {
         span: Span,
     ) -> Evaluated<()> {
         let tracked = self.track_all(frame, arguments)?;
-        let (variable, all) = self.locate(&stmt.target, indices);
+        let (mut inner, outer) = self.enter(&stmt.target, indices, model, &tracked, span)?;
+        let returned = self.block(&mut inner, &self.program.model(model).body)?;
+        let record = self.leave(outer, inner, returned, span);
+        self.store(frame, &stmt.target, indices, record, false, true)
+    }
+
+    /// Begins a submodel that the variable of `target` is an execution of, with its arguments.
+    pub fn enter(
+        &mut self,
+        target: &'p Target,
+        indices: &[i64],
+        model: ModelId,
+        arguments: &[(Value, bool)],
+        span: Span,
+    ) -> Evaluated<(Frame<'p>, Outer)> {
+        let (variable, all) = self.locate(target, indices);
         let program = self.program;
-        let inner_model = program.model(model);
-        let mut inner = Frame::new(&inner_model.frame);
-        for (parameter, (value, masked)) in inner_model.parameters.iter().zip(&tracked) {
+        let model = program.model(model);
+        let mut inner = Frame::new(&model.frame);
+        for (parameter, (value, masked)) in model.parameters.iter().zip(arguments) {
             inner.set(parameter.slot, value.clone(), *masked);
         }
-        for (parameter, (value, _)) in inner_model.parameters.iter().zip(&tracked) {
+        for (parameter, (value, _)) in model.parameters.iter().zip(arguments) {
             self.bind_sizes(&mut inner, &parameter.name, value, &parameter.sizes, span)?;
         }
         let parent = self.parent.replace(variable);
         let prefix = std::mem::replace(&mut self.prefix, all);
-        let control = self.control;
         self.descend(span)?;
-        let returned = self.block(&mut inner, &inner_model.body)?;
+        Ok((inner, Outer { parent, prefix, control: self.control }))
+    }
+
+    /// Ends a submodel; what it gave. What depends on something masked is known of each part of it.
+    pub fn leave(&mut self, outer: Outer, inner: Frame<'p>, returned: Option<(Value, bool)>, span: Span) -> Value {
         self.depth -= 1;
-        self.parent = parent;
-        self.prefix = prefix;
-        self.control = control;
-        let returned_masked = returned.as_ref().is_some_and(|(_, masked)| *masked);
-        let returned = returned.map(|(value, _)| value);
-        let record = Record { returned, returned_masked, fields: inner.into_fields(span) };
-        // What depends on something masked is known of each part of it.
-        self.store(frame, &stmt.target, indices, Value::Record(Arc::new(record)), false, true)
+        (self.parent, self.prefix, self.control) = (outer.parent, outer.prefix, outer.control);
+        let (returned, returned_masked) = returned.unzip();
+        let returned_masked = returned_masked.unwrap_or(false);
+        Value::Record(Arc::new(Record { returned, returned_masked, fields: inner.into_fields(span) }))
     }
 
     pub fn deterministic(&mut self, frame: &mut Frame<'p>, line: &'p Let, span: Span) -> Evaluated<()> {

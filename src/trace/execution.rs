@@ -45,7 +45,6 @@ pub struct Trace {
 pub struct Tracer<'a> {
     runtime: &'a Runtime,
     model: ModelId,
-    conditions: &'a Conditions,
     digits: Option<usize>,
     machine: Machine<'a>,
 }
@@ -55,12 +54,7 @@ impl<'a> Tracer<'a> {
     /// unless that takes it out of its support.
     pub fn new(runtime: &'a Runtime, model: ModelId, conditions: &'a Conditions, digits: Option<usize>) -> Self {
         let machine = Machine::new(runtime, model, conditions, Purpose::Simulate);
-        Self { runtime, model, conditions, digits, machine }
-    }
-
-    /// What the caller supplied.
-    pub fn conditions(&self) -> &'a Conditions {
-        self.conditions
+        Self { runtime, model, digits, machine }
     }
 
     /// The next execution; a function of the random numbers alone.

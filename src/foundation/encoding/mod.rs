@@ -92,7 +92,7 @@ impl Encoding {
     pub fn digits(&self) -> Option<usize> {
         match self {
             Self::Lexeme(_) => None,
-            Self::Text(_) => Some(text::DIGITS),
+            Self::Text(_) => Some(TextVocabulary::DIGITS),
         }
     }
 

@@ -11,9 +11,6 @@ use tokenizers::{AddedToken, Tokenizer};
 use super::Encoded;
 use crate::foundation::error::FoundationError;
 
-/// Significant digits of numbers.
-pub(super) const DIGITS: usize = 4;
-
 /// The token in place of a masked value.
 const MASK: &str = "<mask>";
 
@@ -37,6 +34,9 @@ fn special(content: &str) -> AddedToken {
 }
 
 impl TextVocabulary {
+    /// Significant digits of numbers.
+    pub const DIGITS: usize = 4;
+
     /// Learns a vocabulary of `size` tokens from texts (Sennrich et al. 2016, on bytes).
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl TextVocabulary {
 
     /// The first part of a number as it is written after `@`.
     pub fn number(&self, x: f64) -> u32 {
-        let rounded: f64 = format!("{x:.*e}", DIGITS - 1).parse().unwrap_or(x);
+        let rounded: f64 = format!("{x:.*e}", Self::DIGITS - 1).parse().unwrap_or(x);
         let text = format!("@ {};", crate::value::format_real(rounded));
         self.encode(&text).ok().and_then(|e| Some(*e.tokens.get(*e.values.first()? as usize)?)).unwrap_or(0)
     }

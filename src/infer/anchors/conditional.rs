@@ -114,6 +114,17 @@ pub enum Conditional {
     Real(Mixture),
 }
 
+impl Conditional {
+    /// Of one without shares for safety: the same with these.
+    #[must_use]
+    pub fn with_shares(&self, shares: Shares) -> Self {
+        match self {
+            Self::Discrete(table) => Self::Discrete(shares.smoothed(table.clone())),
+            Self::Real(mixture) => Self::Real(mixture.with_shares(shares)),
+        }
+    }
+}
+
 /// Decodes draws one after the other; one a thread.
 #[derive(Debug)]
 pub struct Walk<'a> {
@@ -239,11 +250,8 @@ impl<'a> Walk<'a> {
             }
             let masses: Vec<f64> = values.iter().map(|(_, e)| log_sum_exp(e)).collect();
             let total = log_sum_exp(&masses);
-            let share = if values.len() > 1 { self.shares.own } else { 0.0 };
-            let uniform = share / values.len() as f64;
-            let smoothed = |mass: f64| ((1.0 - share) * (mass - total).exp() + uniform).ln();
-            let table = values.iter().zip(masses).map(|((value, _), mass)| (*value, smoothed(mass))).collect();
-            return (!values.is_empty()).then_some(Conditional::Discrete(table));
+            let table = values.iter().zip(masses).map(|((value, _), mass)| (*value, mass - total)).collect();
+            return (!values.is_empty()).then(|| Conditional::Discrete(self.shares.smoothed(table)));
         }
         let (mut anchors, mut own, mut log_weights) = (Vec::new(), Vec::new(), Vec::new());
         for (state, mode) in modes {

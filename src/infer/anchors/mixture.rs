@@ -42,6 +42,14 @@ impl Default for Shares {
 impl Shares {
     /// The anchors alone.
     pub const NONE: Self = Self { heavy: 0.0, own: 0.0 };
+
+    /// Values with normalised log masses, a share of which goes to all alike.
+    pub(super) fn smoothed(self, mut table: Vec<(i64, f64)>) -> Vec<(i64, f64)> {
+        let share = if table.len() > 1 { self.own } else { 0.0 };
+        let uniform = share / table.len() as f64;
+        table.iter_mut().for_each(|(_, mass)| *mass = ((1.0 - share) * mass.exp() + uniform).ln());
+        table
+    }
 }
 
 /// A mixture of the anchors' components and of the variable's own distribution.
@@ -68,7 +76,7 @@ impl Mixture {
 
     /// The same anchors with other shares for safety.
     #[must_use]
-    pub fn with_shares(&self, shares: Shares) -> Self {
+    pub(super) fn with_shares(&self, shares: Shares) -> Self {
         Self { shares, ..self.clone() }
     }
 

@@ -151,19 +151,7 @@ impl<'a, 'p> Chains<'a, 'p> {
                 .label(span, format!("{count} times: {text}")),
             );
         }
-        Sampled {
-            record,
-            weights: None,
-            chains: self.chains.len(),
-            families: Vec::new(),
-            exact: false,
-            k_hat: None,
-            log_evidence: None,
-            statistics: Vec::new(),
-            held,
-            reason,
-            warnings,
-        }
+        Sampled { chains: self.chains.len(), warnings, ..Sampled::new(record, held, reason) }
     }
 }
 

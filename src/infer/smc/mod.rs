@@ -377,19 +377,8 @@ pub(super) fn sample(
             None => format!("{runs} runs agree: {reason}"),
         };
     }
-    let mut sampled = Sampled {
-        record,
-        weights: None,
-        chains: runs,
-        families,
-        exact: false,
-        k_hat: None,
-        log_evidence: Some(evidence),
-        statistics: Vec::new(),
-        held,
-        reason,
-        warnings: Vec::new(),
-    };
+    let mut sampled =
+        Sampled { chains: runs, families, log_evidence: Some(evidence), ..Sampled::new(record, held, reason) };
     sampled.refuse(missed);
     Ok(sampled)
 }

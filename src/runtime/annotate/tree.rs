@@ -95,22 +95,13 @@ pub(super) fn literal(value: &Value) -> Option<Expr> {
 
 /// The names of a place without its subscripts, with dots.
 pub(super) fn dotted(expr: &Expr) -> Option<String> {
-    match &expr.kind {
-        ExprKind::Name(name) => Some(name.to_string()),
-        ExprKind::Index(of, _) => dotted(of),
-        ExprKind::Field(of, name) => Some(format!("{}.{}", dotted(of)?, name.node)),
-        ExprKind::Int(..)
-        | ExprKind::Real(..)
-        | ExprKind::Bool(_)
-        | ExprKind::Str(_)
-        | ExprKind::Unary(..)
-        | ExprKind::Binary(..)
-        | ExprKind::If(..)
-        | ExprKind::Call(..)
-        | ExprKind::Array(_)
-        | ExprKind::Comprehension(_)
-        | ExprKind::Infer(_)
-        | ExprKind::Paren(_)
-        | ExprKind::Error => None,
+    if let ExprKind::Index(of, _) = &expr.kind {
+        dotted(of)
+    } else if let ExprKind::Field(of, name) = &expr.kind {
+        Some(format!("{}.{}", dotted(of)?, name.node))
+    } else if let ExprKind::Name(name) = &expr.kind {
+        Some(name.to_string())
+    } else {
+        None
     }
 }

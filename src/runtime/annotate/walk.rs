@@ -18,7 +18,7 @@ use crate::runtime::machine::{Execution, Machine};
 use crate::span::Span;
 use crate::syntax::ast;
 use crate::syntax::print_expression;
-use crate::value::{Record, Value};
+use crate::value::Value;
 
 /// What stands for a slot in the text.
 #[derive(Clone, Debug)]
@@ -307,44 +307,28 @@ impl<'p, 'm> Walker<'p, 'm> {
     ) -> Translated<()> {
         let pieces = self.all(arguments)?;
         let tracked = self.execution.track_all(&mut self.frame, arguments)?;
-        let inner_model = self.execution.program.model(model);
+        let (inner, outer) = self.execution.enter(&random.target, indices, model, &tracked, span)?;
+        let model = self.execution.program.model(model);
         let outer_prefix = self.prefix.replace(place.element(indices));
-        let mut inner = Frame::new(&inner_model.frame);
-        let mut residuals = vec![Residual::Literal; inner_model.frame.len()];
-        for ((parameter, (value, masked)), piece) in inner_model.parameters.iter().zip(&tracked).zip(pieces) {
-            inner.set(parameter.slot, value.clone(), *masked);
+        let mut residuals = vec![Residual::Literal; model.frame.len()];
+        for ((parameter, (value, masked)), piece) in model.parameters.iter().zip(&tracked).zip(pieces) {
             if let Piece::Tree(tree) = piece {
                 residuals[parameter.slot.0] = self.parameter(&parameter.name, tree, value, *masked, span)?;
             }
         }
-        for (parameter, (value, _)) in inner_model.parameters.iter().zip(&tracked) {
-            self.execution.bind_sizes(&mut inner, &parameter.name, value, &parameter.sizes, span)?;
-        }
-        let (variable, all) = self.execution.locate(&random.target, indices);
-        let parent = self.execution.parent.replace(variable);
-        let prefix = std::mem::replace(&mut self.execution.prefix, all);
-        let control = self.execution.control;
-        self.execution.descend(span)?;
         let outer_frame = std::mem::replace(&mut self.frame, inner);
         let outer_residuals = std::mem::replace(&mut self.residuals, residuals);
-        let returned = self.block(&inner_model.body)?;
+        let returned = self.block(&model.body)?;
         let inner = std::mem::replace(&mut self.frame, outer_frame);
         self.residuals = outer_residuals;
-        self.execution.depth -= 1;
-        self.execution.parent = parent;
-        self.execution.prefix = prefix;
-        self.execution.control = control;
         self.prefix = outer_prefix;
-        let returned_masked = returned.as_ref().is_some_and(|(_, _, masked)| *masked);
-        let value = returned.as_ref().map(|(_, value, _)| value.clone());
-        if let Some((piece, ..)) = returned {
+        let (piece, returned) = returned.map(|(piece, value, masked)| (piece, (value, masked))).unzip();
+        if let Some(piece) = piece {
             self.returned.insert(print_expression(&place.element(indices)), piece);
         }
-        let record = Record { returned: value, returned_masked, fields: inner.into_fields(span) };
-        let record = Value::Record(Arc::new(record));
+        let record = self.execution.leave(outer, inner, returned, span);
         self.residuals[random.target.slot.0] = Residual::Place(place);
-        let indices = crate::runtime::Indices::from_slice(indices);
-        self.execution.store(&mut self.frame, &random.target, &indices, record, false, true)?;
+        self.execution.store(&mut self.frame, &random.target, indices, record, false, true)?;
         Ok(())
     }
 
