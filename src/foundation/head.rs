@@ -22,7 +22,7 @@ pub const OUTPUTS: usize = 3 * PARTS;
 const MOST: usize = 8;
 
 /// Of the parts before the network says anything: log weight, and change of the log scale.
-const BASE: [(f64, f64); PARTS] = [(0.0, 0.0), (-4.0, 0.7), (-4.0, 0.0)];
+const BASE: [(f64, f64); PARTS] = [(0.0, 0.0), (-5.5, 0.7), (-5.5, 0.0)];
 
 /// Log weight of the own distribution beside anchors, before the network says anything.
 const OWN: f64 = -9.0;

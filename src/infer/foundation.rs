@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::anchors::{Anchors, Drawn};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
-use super::laplace::certified;
+use super::laplace::{certified, or_sliced};
 use super::query::Query;
 use super::target::TargetRef;
 
@@ -95,7 +95,9 @@ pub(super) fn sample(
 ) -> Result<Sampled, InferError> {
     let drawer = amortized.prepare(query, whole).map_err(refused)?;
     let seed = query.seed;
-    certified(query, ENGINE.name, n, progress, |_, anchors, round| {
-        drawer.draw(anchors, n, seed, round).map_err(refused)
+    certified(query, ENGINE.name, n, progress, |prior, anchors, round| {
+        let draw = |anchors: &Anchors<'_>| drawer.draw(anchors, n, seed, round).map_err(refused);
+        let drawn = draw(anchors)?;
+        or_sliced(anchors, prior, drawn, draw)
     })
 }

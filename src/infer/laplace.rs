@@ -3,6 +3,8 @@
 //! The same conditionals are what a network starts from; without one they are an engine of their own, and the proposal that
 //! seeds the others.
 
+use std::convert::Infallible;
+
 use rayon::prelude::*;
 
 use super::anchors::{Anchors, Drawn, PriorDraws, Shares, Walk};
@@ -119,6 +121,29 @@ fn points(anchors: &Anchors<'_>, drawn: &[Drawn]) -> Vec<(usize, Vec<f64>)> {
     drawn.iter().filter_map(|d| d.target.map(|(_, path)| (path, d.point(anchors.elements())))).collect()
 }
 
+/// Draws that do not hold, or those that `again` makes of slices where they are better; the anchors stay what these are of.
+///
+/// # Errors
+/// Those of `again`.
+pub(super) fn or_sliced<E>(
+    anchors: &mut Anchors<'_>,
+    prior: &PriorDraws,
+    drawn: Vec<Drawn>,
+    again: impl FnOnce(&Anchors<'_>) -> Result<Vec<Drawn>, E>,
+) -> Result<Vec<Drawn>, E> {
+    let held = trust(&drawn);
+    if held.0 == 1.0 {
+        return Ok(drawn);
+    }
+    let Some(before) = anchors.slice(prior) else { return Ok(drawn) };
+    let sliced = again(anchors)?;
+    if trust(&sliced) > held {
+        return Ok(sliced);
+    }
+    anchors.exchange(before);
+    Ok(drawn)
+}
+
 /// How draws are made of the modes of one round.
 struct Attempt<'a> {
     prior: &'a PriorDraws,
@@ -131,22 +156,15 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// Draws, few where more would be in vain.
     fn draw(&self, anchors: &mut Anchors<'_>) -> Vec<Drawn> {
-        let mut drawn = match self.cheap(anchors) {
+        let drawn = match self.cheap(anchors) {
             Some(drawn) => drawn,
             None => self.all(anchors, Modes::Refined, self.n),
         };
-        let held = trust(&drawn);
-        if held.0 < 1.0
-            && let Some(before) = anchors.slice(self.prior)
-        {
-            let sliced = self.all(anchors, Modes::Refined, self.n);
-            if trust(&sliced) > held {
-                drawn = sliced;
-            } else {
-                anchors.exchange(before);
-            }
+        let sliced = |anchors: &Anchors<'_>| Ok::<_, Infallible>(self.all(anchors, Modes::Refined, self.n));
+        match or_sliced(anchors, self.prior, drawn, sliced) {
+            Ok(drawn) => drawn,
+            Err(never) => match never {},
         }
-        drawn
     }
 
     /// Where refined modes take long: from the normal approximations as they are, of modes or of slices, if these are good, or
