@@ -1,8 +1,9 @@
 //! The head: mixtures whose components are placed relative to anchors.
 //!
 //! Each candidate (an anchor, or the variable's own distribution) has [`PARTS`] parts: a normal that begins as the anchor
-//! itself, a wider normal, and a Student-t. The network moves them by offsets in units of the anchor's scale, changes of the
-//! log scale, and logits. All zeros leave the anchors as they are; so an untrained network is exact where they are.
+//! itself, a wider normal, a Student-t, and a normal on each side. The network moves them by offsets in units of the anchor's
+//! scale, changes of the log scale, and logits. All zeros leave the anchors nearly as they are; so an untrained network is
+//! exact where they are, but for the little that the other parts hold.
 
 use rand::{Rng, RngExt as _};
 use rand_distr::{StandardNormal, StudentT};
@@ -13,7 +14,7 @@ use crate::infer::anchors::{
 };
 
 /// Parts of each candidate.
-pub const PARTS: usize = 3;
+pub const PARTS: usize = 5;
 
 /// Outputs of the network for each candidate: offset, change of the log scale, and logit of each part.
 pub const OUTPUTS: usize = 3 * PARTS;
@@ -21,8 +22,12 @@ pub const OUTPUTS: usize = 3 * PARTS;
 /// Candidates that the network may move; further anchors stay as they are.
 const MOST: usize = 8;
 
-/// Of the parts before the network says anything: log weight, and change of the log scale.
-const BASE: [(f64, f64); PARTS] = [(0.0, 0.0), (-5.5, 0.7), (-5.5, 0.0)];
+/// Of the parts before the network says anything: log weight, offset, and change of the log scale.
+const BASE: [[f64; 3]; PARTS] =
+    [[0.0, 0.0, 0.0], [-6.0, 0.0, 0.7], [-6.0, 0.0, 0.0], [-6.5, -1.0, 0.0], [-6.5, 1.0, 0.0]];
+
+/// The Student-t among them.
+const HEAVY: usize = 2;
 
 /// Log weight of the own distribution beside anchors, before the network says anything.
 const OWN: f64 = -9.0;
@@ -45,7 +50,30 @@ pub enum AnchorKind {
     Prior,
     /// Modes of the posterior, and the variable's own distribution.
     Laplace,
+    /// None, and one normal in place of a mixture: the paper's direct representation of numbers.
+    Gaussian,
+    /// None, and one normal for each power of ten, a × 10ᵇ: the paper's scientific notation (A.7).
+    Scientific,
 }
+
+impl AnchorKind {
+    /// All, by name, with a line of help.
+    pub const ALL: [(&'static str, Self, &'static str); 5] = [
+        ("laplace", Self::Laplace, "modes of the posterior, and each variable's own distribution"),
+        ("prior", Self::Prior, "each variable's own distribution"),
+        ("none", Self::None, "none: the network alone"),
+        ("gaussian", Self::Gaussian, "none, and one normal in place of a mixture"),
+        ("scientific", Self::Scientific, "none, and one normal for each power of ten: a × 10ᵇ"),
+    ];
+
+    /// Whether a candidate has one part alone.
+    fn is_single(self) -> bool {
+        matches!(self, Self::Gaussian | Self::Scientific)
+    }
+}
+
+/// Powers of ten of the scientific notation.
+const POWERS: std::ops::RangeInclusive<i32> = -3..=3;
 
 /// Something that parts are placed relative to.
 #[derive(Clone, Debug)]
@@ -73,6 +101,8 @@ pub struct Candidates {
     rest: Vec<(Anchor, f64)>,
     /// Whether the element is a discrete variable.
     pub discrete: bool,
+    /// Whether each has its first part alone.
+    single: bool,
 }
 
 /// Location and log scale of a distribution over its coordinate: exactly where it is a location-scale family on it, else
@@ -121,7 +151,8 @@ impl Candidates {
             own: None,
         };
         let (components, rest) = match kind {
-            AnchorKind::None => (vec![fallback(0.0, 3.0)], Vec::new()),
+            AnchorKind::None | AnchorKind::Gaussian => (vec![fallback(0.0, 3.0)], Vec::new()),
+            AnchorKind::Scientific => (POWERS.map(|b| fallback(0.0, 10.0_f64.powi(b))).collect(), Vec::new()),
             AnchorKind::Prior => (vec![own_candidate(0.0).unwrap_or_else(|| fallback(prior.0, prior.1))], Vec::new()),
             AnchorKind::Laplace => {
                 let mut order: Vec<usize> = (0..mixture.anchors.len()).collect();
@@ -135,7 +166,7 @@ impl Candidates {
                 (components, rest.map(|i| (mixture.anchors[*i], mixture.log_weights()[*i])).collect())
             }
         };
-        Self { components, rest, discrete: false }
+        Self { components, rest, discrete: false, single: kind.is_single() }
     }
 
     /// Of a discrete variable: its values with their log masses.
@@ -148,7 +179,7 @@ impl Candidates {
             hi: f64::INFINITY,
             own: None,
         };
-        Self { components: table.iter().map(candidate).collect(), rest: Vec::new(), discrete: true }
+        Self { components: table.iter().map(candidate).collect(), rest: Vec::new(), discrete: true, single: false }
     }
 
     /// The likeliest anchor, or without one the own distribution; `None` of a discrete variable.
@@ -187,16 +218,20 @@ impl Candidates {
                 });
                 continue;
             }
-            for (k, (base, widen)) in BASE.iter().enumerate() {
+            for (k, [log_weight, offset, widen]) in BASE.iter().enumerate() {
                 let log_scale = candidate.log_scale + widen + read(3 * k + 1);
-                let location = candidate.location + candidate.log_scale.exp() * read(3 * k);
+                let location = candidate.location + candidate.log_scale.exp() * (offset + read(3 * k));
                 let mut part = Part::normal(location, log_scale, (candidate.lo, candidate.hi));
-                part.log_weight = candidate.log_weight + base + read(3 * k + 2);
-                match (k, &candidate.own) {
-                    (0, Some(_)) => part.kind = Kind::Own,
-                    (2, _) if (part.lo, part.hi) == ALL => part.kind = Kind::Heavy,
-                    (2, _) => part.log_scale += WIDE.ln(),
-                    _ => {}
+                part.log_weight = candidate.log_weight + log_weight + read(3 * k + 2);
+                if k == 0 && candidate.own.is_some() {
+                    part.kind = Kind::Own;
+                } else if k == HEAVY && (part.lo, part.hi) == ALL {
+                    part.kind = Kind::Heavy;
+                } else if k == HEAVY {
+                    part.log_scale += WIDE.ln();
+                }
+                if k > 0 && self.single {
+                    part.log_weight = f64::NEG_INFINITY;
                 }
                 parts.push(part);
             }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::encoding::Encoding;
 use super::error::FoundationError;
 use super::example::{Example, ExampleOptions};
-use super::head::{AnchorKind, OUTPUTS};
+use super::head::OUTPUTS;
 use super::weights::{Foundation, Restored};
 use crate::infer::{Stream, Target};
 use crate::network::{Adam, AdamOptions, AdamStep, Batch, Seeds, load_checkpoint, save_checkpoint};
@@ -352,13 +352,4 @@ pub(super) fn losses(examples: &[Example], outputs: &[f32], gradient: bool) -> (
         losses.push(loss);
     }
     (losses, all)
-}
-
-impl AnchorKind {
-    /// All, by name, with a line of help.
-    pub const ALL: [(&'static str, Self, &'static str); 3] = [
-        ("laplace", Self::Laplace, "modes of the posterior, and each variable's own distribution"),
-        ("prior", Self::Prior, "each variable's own distribution"),
-        ("none", Self::None, "none: the network alone"),
-    ];
 }
