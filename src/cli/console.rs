@@ -35,6 +35,8 @@ impl Status {
 pub enum Failure {
     /// What to tell the user.
     Told(Error),
+    /// Options that do not go together.
+    Usage(&'static str),
     /// Output cannot be written.
     Io(io::Error),
 }

@@ -7,16 +7,22 @@ use serde_json::{Map, Value, json};
 
 use super::console::{Failure, Status, plain, read, tell};
 use super::infer::write_text;
-use super::report::{Align, columns};
+use super::report::{Align, bar, columns};
 use super::train::program;
 use super::{EvaluateArgs, json as answers};
 use crate::api::Data;
 use crate::foundation::{Case, EvaluateOptions, Evaluated, Foundation, cases_of, evaluate};
 use crate::value;
 
+/// Decades of the histogram of var ln w: the lowest and the highest; what is beyond them is in the outermost.
+const DECADES: (i32, i32) = (-5, 2);
+
+/// Variables of a program that are listed.
+const MOST_SHOWN: usize = 12;
+
 pub(super) fn evaluate_programs(arguments: &EvaluateArgs) -> Result<Status, Failure> {
     let foundation = foundation(arguments.weights.as_deref())?;
-    let foundation = Arc::new(foundation);
+    let foundation = Arc::new(foundation.with_decode(arguments.decode.into()));
     let options = EvaluateOptions { seed: arguments.seed, draws: !arguments.no_draws };
     let mut found: Vec<(String, Evaluated)> = Vec::new();
     for file in &arguments.files {
@@ -82,14 +88,33 @@ fn cases(arguments: &EvaluateArgs, file: &str, digits: Option<usize>) -> Result<
     Ok((stem, cases))
 }
 
+fn variance(x: f64) -> String {
+    if x < 1e3 { format!("{x:.3}") } else { format!("{x:.1e}") }
+}
+
+/// Cases by the decade of their var ln w.
+fn decades(variances: &[f64]) -> Vec<usize> {
+    let mut counts = vec![0; (DECADES.1 - DECADES.0 + 1) as usize];
+    for variance in variances {
+        let decade = variance.log10().floor().clamp(f64::from(DECADES.0), f64::from(DECADES.1)) as i32;
+        counts[(decade - DECADES.0) as usize] += 1;
+    }
+    counts
+}
+
 fn table(found: &[(String, Evaluated)]) -> String {
     let mut rows = vec![
-        ["", "cases", "ln q", "exact", "gap", "±", "anchors", "var ln w", "ESS/S", "k̂", "certified"]
+        ["", "cases", "ln q", "exact", "gap", "±", "anchors", "var ln w", "10⁻⁵…10²", "ESS/S", "k̂", "certified"]
             .map(str::to_owned)
             .to_vec(),
     ];
     let optional = |x: Option<f64>, digits: usize| x.map_or_else(|| "–".to_owned(), |x| format!("{x:.digits$}"));
     for (name, e) in found {
+        let histogram = e.var_log_iw.as_ref().map_or_else(String::new, |(_, _, all)| {
+            let counts = decades(all);
+            let most = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
+            counts.iter().map(|n| if *n == 0 { ' ' } else { bar(*n as f64 / most) }).collect()
+        });
         rows.push(vec![
             name.clone(),
             e.cases.to_string(),
@@ -98,13 +123,26 @@ fn table(found: &[(String, Evaluated)]) -> String {
             format!("{:.4}", e.gap.0),
             format!("{:.4}", e.gap.1),
             format!("{:.4}", e.anchors_gap.0),
-            optional(e.var_log_iw.as_ref().map(|v| v.1), 3),
+            e.var_log_iw.as_ref().map_or_else(|| "–".to_owned(), |v| variance(v.1)),
+            histogram,
             optional(e.ess_fraction, 2),
             optional(e.k_hat, 2),
             e.certified.map_or_else(|| "–".to_owned(), |c| format!("{:.1} %", 100.0 * c)),
         ]);
     }
     let mut text = String::new();
+    let place = |column, _| if matches!(column, 0 | 8) { Align::Left } else { Align::Right };
+    columns(&mut text, &rows, place);
+    text.push('\n');
+    let mut rows = vec![["variable", "ln q given those before it", "cases"].map(str::to_owned).to_vec()];
+    for (program, e) in found {
+        for (name, log_density, cases) in e.variables.iter().take(MOST_SHOWN) {
+            rows.push(vec![format!("{program} {name}"), format!("{log_density:.3}"), cases.to_string()]);
+        }
+        if e.variables.len() > MOST_SHOWN {
+            rows.push(vec![format!("{program} … {} more in --json", e.variables.len() - MOST_SHOWN)]);
+        }
+    }
     columns(&mut text, &rows, |column, _| if column == 0 { Align::Left } else { Align::Right });
     text
 }
@@ -117,11 +155,20 @@ fn as_json(found: &[(String, Evaluated)]) -> Value {
                 Some((mean, median, all)) => (json!(mean), json!(median), json!(all)),
                 None => (Value::Null, Value::Null, Value::Null),
             };
+            let variables: Map<String, Value> = e
+                .variables
+                .iter()
+                .map(|(name, log_density, cases)| {
+                    (name.clone(), json!({ "log_density": log_density, "cases": cases }))
+                })
+                .collect();
+            let histogram = e.var_log_iw.as_ref().map(|(_, _, all)| decades(all));
             let one = json!({
-                "cases": e.cases, "referenced": e.referenced, "log_density": e.log_density, "exact": e.exact,
+                "cases": e.cases, "referenced": e.referenced, "exactly": e.exactly, "log_density": e.log_density, "exact": e.exact,
                 "gap": e.gap.0, "gap_error": e.gap.1, "anchors_gap": e.anchors_gap.0,
                 "anchors_gap_error": e.anchors_gap.1, "var_log_iw_median": median, "var_log_iw_mean": mean,
-                "var_log_iw": all, "ess_fraction": e.ess_fraction, "k_hat_median": e.k_hat, "certified": e.certified,
+                "var_log_iw": all, "var_log_iw_decades": {"from": DECADES.0, "cases": histogram},
+                "zero_density": e.zero_density, "variables": variables, "ess_fraction": e.ess_fraction, "k_hat_median": e.k_hat, "certified": e.certified,
             });
             (name.clone(), one)
         })

@@ -16,7 +16,6 @@ use super::{DecodeArg, InferArgs, json, report};
 use crate::api::{Data, Model, VariableInfo};
 use crate::check::core::VariableKind;
 use crate::diagnostic::Diagnostic;
-use crate::foundation::Decode;
 use crate::infer::{InferOptions, Method, Progress, Silent, Weights};
 use crate::runtime::Supplied;
 use crate::syntax::ast::Role;
@@ -65,8 +64,7 @@ fn weights(arguments: &InferArgs) -> Result<Weights, Failure> {
     match (path, arguments.decode) {
         (None, DecodeArg::Light) => Ok(Weights::Bundled),
         (Some(path), _) if path == Path::new("none") => Ok(Weights::None),
-        (_, DecodeArg::Light) => Ok(Weights::Of(Arc::new(foundation(path)?))),
-        (_, DecodeArg::Reencode) => Ok(Weights::Of(Arc::new(foundation(path)?.with_decode(Decode::Reencode)))),
+        (_, decode) => Ok(Weights::Of(Arc::new(foundation(path)?.with_decode(decode.into())))),
     }
 }
 

@@ -9,6 +9,7 @@ mod format;
 mod geweke;
 mod infer;
 mod json;
+mod recipe;
 mod render;
 mod report;
 mod sbc;
@@ -25,17 +26,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::api::{Builder, Data, Model, Script};
 use crate::check;
-use crate::foundation::{AnchorKind, TuneOptions};
+use crate::foundation::{Decode, TuneOptions};
 use crate::infer::{CalibrationOptions, GewekeOptions, InferOptions, Method};
 use crate::runtime::Limits;
 use crate::span::{FileId, SourceMap};
 use crate::syntax;
 use crate::trace::Mask;
 use console::{Failure, Status, output, plain, read, tell};
+use recipe::TrainArgs;
 
 /// A small probabilistic programming language.
 #[derive(Debug, Parser)]
@@ -190,84 +193,6 @@ struct TraceArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Everything needed to go on is in WEIGHTS.checkpoint, metrics are in WEIGHTS.metrics.jsonl.")]
-struct TrainArgs {
-    /// Programs, each with the inputs that have no prior: FILE or FILE=DATA.json
-    #[arg(required = true, value_name = "FILE[=DATA]")]
-    files: Vec<String>,
-    /// Look for imports in this directory too (also: the path list UNMASK_LIB)
-    #[arg(long = "lib", value_name = "DIR")]
-    libraries: Vec<PathBuf>,
-    /// Where the weights go
-    #[arg(short, long, value_name = "WEIGHTS")]
-    output: PathBuf,
-    /// Go on from WEIGHTS.checkpoint, as if it had never stopped; of the other options only --steps counts, where it is given
-    #[arg(long)]
-    resume: bool,
-    /// Start from these weights
-    #[arg(long, value_name = "WEIGHTS", conflicts_with_all = ["resume", "anchors", "encoding", "width", "layers"])]
-    init: Option<PathBuf>,
-    /// Steps of the optimiser
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    steps: Option<u64>,
-    /// So long: the first steps are timed, then their number is fixed
-    #[arg(long, value_name = "M", conflicts_with_all = ["steps", "epochs"])]
-    minutes: Option<f64>,
-    /// Passes over the executions of --examples
-    #[arg(long, value_name = "N", requires = "examples", conflicts_with = "steps",
-        value_parser = clap::value_parser!(u64).range(1..))]
-    epochs: Option<u64>,
-    /// Learn from so many executions, again and again, instead of endless fresh ones
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    examples: Option<u64>,
-    /// Executions that are never learnt from: the best weights on them are kept
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    heldout: u64,
-    /// Executions a step
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=4_096))]
-    batch: u64,
-    /// The largest learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 1.5e-3)]
-    lr: f64,
-    /// Steps in which the rate rises to it
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    warmup: u64,
-    /// Larger gradients are scaled down to this norm
-    #[arg(long, value_name = "NORM", default_value_t = 1.0)]
-    clip: f64,
-    /// Factor of the head's loss beside the language loss
-    #[arg(long, value_name = "ALPHA", default_value_t = 1.0)]
-    alpha: f64,
-    /// Without the language loss
-    #[arg(long)]
-    no_mlm: bool,
-    /// Train only so many layers from the top (and the heads)
-    #[arg(long, value_name = "N")]
-    train_layers: Option<usize>,
-    /// What the head's components are placed relative to
-    #[arg(long, default_value = "laplace", value_parser = anchors())]
-    anchors: AnchorArg,
-    /// How programs become tokens
-    #[arg(long, value_enum, default_value = "lexeme")]
-    encoding: EncodingArg,
-    /// Start from the encoder, language head and tokenizer of RoBERTa or CodeBERT in a folder of Hugging Face's
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["init", "resume", "encoding", "width", "layers"])]
-    init_encoder: Option<PathBuf>,
-    /// Width of the encoder
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u64).range(8..=4_096))]
-    width: u64,
-    /// Layers of the encoder
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=48))]
-    layers: u64,
-    /// Same seed, same weights
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// No progress bar
-    #[arg(short, long)]
-    quiet: bool,
-}
-
-#[derive(Debug, Args)]
 #[command(after_help = "The new weights answer `infer --weights FILE` on the same data.")]
 struct FinetuneArgs {
     #[command(flatten)]
@@ -323,6 +248,9 @@ struct EvaluateArgs {
     /// What is hidden of each execution
     #[arg(long, default_value = "role", value_parser = mask(), conflicts_with = "oracle")]
     mask: MaskArg,
+    /// How draws are decoded
+    #[arg(long, value_enum, default_value = "light")]
+    decode: DecodeArg,
     /// Log densities alone: no draws, no weights
     #[arg(long)]
     no_draws: bool,
@@ -346,25 +274,13 @@ enum DecodeArg {
     Reencode,
 }
 
-/// How programs become tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum EncodingArg {
-    /// One token a lexeme, one token a number with its exact value
-    Lexeme,
-    /// The plain text by a byte-pair encoding that is learnt from the programs; numbers have four digits
-    Text,
-}
-
-/// Anchors by their name.
-#[derive(Clone, Copy, Debug)]
-struct AnchorArg(AnchorKind);
-
-fn anchors() -> impl TypedValueParser<Value = AnchorArg> {
-    let names = AnchorKind::ALL.map(|(name, _, help)| PossibleValue::new(name).help(help));
-    PossibleValuesParser::new(names).map(|name| {
-        let found = AnchorKind::ALL.iter().find(|(own, ..)| *own == name);
-        AnchorArg(found.map_or(AnchorKind::Laplace, |(_, kind, _)| *kind))
-    })
+impl From<DecodeArg> for Decode {
+    fn from(decode: DecodeArg) -> Self {
+        match decode {
+            DecodeArg::Light => Self::Light,
+            DecodeArg::Reencode => Self::Reencode,
+        }
+    }
 }
 
 /// A mask by its name.
@@ -524,6 +440,10 @@ pub fn main() -> ExitCode {
         Err(Failure::Told(error)) => {
             tell(error.diagnostics(), error.sources());
             ExitCode::from(Status::Wrong.code())
+        }
+        Err(Failure::Usage(reason)) => {
+            let _ = Cli::command().error(ErrorKind::ArgumentConflict, reason).print();
+            ExitCode::from(2)
         }
         // Whoever reads our output has seen enough.
         Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

@@ -187,7 +187,8 @@ fn remark(v: &VariableSummary) -> String {
     remark
 }
 
-fn bar(height: f64) -> char {
+/// A bar of a height from 0 to 1.
+pub(super) fn bar(height: f64) -> char {
     let at = (height * (BARS.len() - 1) as f64).round() as usize;
     BARS.get(at).copied().unwrap_or('█')
 }

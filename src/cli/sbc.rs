@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::console::{Failure, Status, plain, tell};
 use super::infer::{show_progress, write_text};
-use super::report::{Align, columns, digits, line, thousands, time};
+use super::report::{Align, bar, columns, digits, line, thousands, time};
 use super::{SbcArgs, json as answers};
 use crate::diagnostic::Diagnostic;
 use crate::infer::{Calibration, CalibrationOptions, DOUBTED, Method, Quantity, REFUTED, Verdict};
@@ -14,8 +14,6 @@ const BINS: usize = 20;
 
 /// Places of the small plots.
 const PLACES: usize = 20;
-
-const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 pub(super) fn sbc(arguments: &SbcArgs) -> Result<Status, Failure> {
     let method = Method::named(&arguments.method).map_err(|error| plain("E0705", Diagnostic::from(&error).message))?;
@@ -128,11 +126,10 @@ fn plot(differences: &[f64]) -> String {
         .filter_map(|place| {
             let part = differences.get(place * differences.len() / places..(place + 1) * differences.len() / places)?;
             let greatest = part.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
-            let height = ((greatest + 1.0) / 2.0 * (BARS.len() - 1) as f64).round();
             Some(match (greatest >= 1.0, greatest <= -1.0) {
                 (true, _) => '↑',
                 (_, true) => '↓',
-                (false, false) => BARS.get(height as usize).copied().unwrap_or('█'),
+                (false, false) => bar((greatest + 1.0) / 2.0),
             })
         })
         .collect()

@@ -8,22 +8,21 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::builder;
 use super::console::{Failure, Status, note, read, tell};
-use super::{EncodingArg, TrainArgs, builder};
+use super::recipe::{EncodingArg, Recipe, TrainArgs};
 use crate::api::{Data, Error, Model};
 use crate::check::STANDARD_LIBRARY;
 use crate::diagnostic::Diagnostic;
 use crate::foundation::{
     Encoding, Foundation, FoundationError, HeldOut, StepReport, TextVocabulary, TrainOptions, Trainer, Vocabulary,
+    dense,
 };
 use crate::infer::Target;
 use crate::network::AdamOptions;
 use crate::runtime::random_stream;
 use crate::span::SourceMap;
 use crate::trace::{Mask, Tracer, annotate};
-
-/// Steps without a number or a time.
-const STEPS: u64 = 1_000;
 
 /// Steps that are timed before their number is fixed.
 const TIMED: u64 = 10;
@@ -36,6 +35,9 @@ const LEAST: u64 = 25;
 const SMOOTH: f64 = 0.95;
 
 pub(super) fn train(arguments: &TrainArgs) -> Result<Status, Failure> {
+    if let Some(conflict) = Recipe::conflict(arguments) {
+        return Err(Failure::Usage(conflict));
+    }
     let (targets, names): (Vec<Target>, Vec<String>) = programs(arguments)?.into_iter().unzip();
     let checkpoint = beside(&arguments.output, "checkpoint");
     let mut trainer = if arguments.resume {
@@ -105,33 +107,34 @@ pub(super) fn program(libraries: &[PathBuf], file: &str) -> Result<(Model, Targe
 }
 
 fn fresh(arguments: &TrainArgs, targets: Vec<Target>, programs: Vec<String>) -> Result<Trainer, FoundationError> {
-    let batch = arguments.batch as usize;
-    let of_epochs = arguments.epochs.zip(arguments.examples).map(|(epochs, n)| (epochs * n).div_ceil(arguments.batch));
-    let total = arguments.steps.or(of_epochs).unwrap_or(STEPS);
+    let recipe = Recipe::new(arguments);
     // Of a time, the number of steps is not known yet: the rate rises in the meantime.
-    let total = if arguments.minutes.is_some() { u64::MAX / 2 } else { total };
-    let warmup = arguments.warmup.min(total / 2);
-    let (sizes, seed) = ((arguments.width as usize, arguments.layers as usize), arguments.seed);
+    let total = if arguments.minutes.is_some() { u64::MAX / 2 } else { recipe.steps };
+    let (anchors, seed) = (recipe.anchors, arguments.seed);
     let foundation = match (&arguments.init, &arguments.init_encoder) {
         (Some(path), _) => Foundation::load(path)?,
-        (None, Some(folder)) => Foundation::from_hugging_face(folder, arguments.anchors.0, seed)?,
+        (None, Some(folder)) => {
+            Foundation::from_hugging_face(folder, anchors, recipe.dense, seed)?.with_limit(recipe.context)
+        }
         (None, None) => {
-            let encoding = match arguments.encoding {
+            let encoding = match recipe.encoding {
                 EncodingArg::Lexeme => Encoding::Lexeme(vocabulary()),
-                EncodingArg::Text => text_vocabulary(&targets, seed)?,
+                EncodingArg::Text => text_vocabulary(&targets, recipe.dense, seed)?,
             };
-            Foundation::untrained(encoding, arguments.anchors.0, sizes, seed)?
+            Foundation::untrained(encoding, anchors, recipe.shape, seed)?.with_limit(recipe.context)
         }
     };
+    let adam = AdamOptions { rate: recipe.rate, warmup: recipe.warmup.min(total / 2), total, clip: recipe.clip };
     let options = TrainOptions {
-        batch,
-        examples: arguments.examples,
-        adam: AdamOptions { rate: arguments.lr, warmup, total, clip: arguments.clip },
-        alpha: arguments.alpha,
+        batch: recipe.batch,
+        examples: recipe.examples,
+        adam,
+        alpha: recipe.alpha,
         language: !arguments.no_mlm,
         corrupted: 1.0 / 8.0,
-        layers: arguments.train_layers,
-        seed: arguments.seed,
+        layers: recipe.train_layers,
+        heldout: recipe.heldout,
+        seed,
         programs,
     };
     Trainer::new(foundation, targets, options)
@@ -145,7 +148,7 @@ fn vocabulary() -> Vocabulary {
 }
 
 /// A byte-pair encoding of executions of the programs.
-fn text_vocabulary(targets: &[Target], seed: u64) -> Result<Encoding, FoundationError> {
+fn text_vocabulary(targets: &[Target], packed: bool, seed: u64) -> Result<Encoding, FoundationError> {
     let mut texts = Vec::new();
     for (i, target) in targets.iter().enumerate() {
         let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, Some(TextVocabulary::DIGITS));
@@ -154,14 +157,17 @@ fn text_vocabulary(targets: &[Target], seed: u64) -> Result<Encoding, Foundation
             let trace = tracer.execution(&mut rng)?;
             let conditions = Mask::Random.conditions(&trace, &target.conditions, &mut rng);
             match annotate(&target.runtime, target.model, &conditions) {
-                Ok(annotated) => texts.push(crate::syntax::print(&annotated.visible())),
+                Ok(annotated) => {
+                    let text = crate::syntax::print(&annotated.visible());
+                    texts.push(if packed { dense(&text) } else { text });
+                }
                 // The next step tells what is wrong with it.
                 Err(_) => break,
             }
         }
     }
     let learnt = TextVocabulary::train(texts.iter().map(String::as_str), TEXT_TOKENS)?;
-    Ok(Encoding::Text(Box::new(learnt)))
+    Ok(Encoding::Text(Box::new(learnt.with_dense(packed))))
 }
 
 /// Executions of each program from which a byte-pair encoding is learnt, and its tokens.
@@ -219,7 +225,7 @@ impl Run<'_> {
             let every = (total / CHECKS).clamp(LEAST, 1_000);
             let last = report.step == total;
             if last || report.step.is_multiple_of(every) {
-                let held_out = trainer.held_out(self.arguments.heldout as usize, None).map_err(fail)?;
+                let held_out = trainer.check().map_err(fail)?;
                 self.held_out = Some(held_out);
                 self.check(report.step, held_out)?;
                 if trainer.improves(held_out.head) {

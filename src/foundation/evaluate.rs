@@ -1,7 +1,7 @@
 //! How good the network's answers are: in nats from the exact posterior, and as proposals.
 //!
 //! The exact density of the truth is its joint density over the evidence. Where a case does not bring it along, the evidence
-//! is that of weighted draws from the anchors, certified; their standard error counts in that of the gap.
+//! is exact or certified ([`Evidence`]).
 
 use std::sync::Arc;
 
@@ -9,6 +9,8 @@ use rayon::prelude::*;
 
 use super::error::FoundationError;
 use super::example::Example;
+use super::head::OUTPUTS;
+use super::reference::Evidence;
 use super::training::{losses, pack};
 use super::weights::Foundation;
 use crate::infer::anchors::Anchors;
@@ -22,9 +24,6 @@ const JUDGED: usize = 2_500;
 
 /// Draws of the variance of log weights (A.5 of the paper).
 const VARIANCE: usize = 100;
-
-/// Draws of the reference evidence.
-const REFERENCE: usize = 4_000;
 
 /// Values by dotted name and subscripts.
 pub type Truth = Vec<((Arc<str>, Vec<i64>), Value)>;
@@ -54,8 +53,10 @@ pub struct EvaluateOptions {
 pub struct Evaluated {
     /// Cases.
     pub cases: usize,
-    /// Cases whose exact log density is known.
+    /// Cases whose reference is known, exactly or by certified draws.
     pub referenced: usize,
+    /// Cases whose reference is exact.
+    pub exactly: usize,
     /// Mean ln q(truth | known) over all cases, in the variables' own units.
     pub log_density: f64,
     /// Mean exact log density, over the referenced cases.
@@ -64,8 +65,13 @@ pub struct Evaluated {
     pub gap: (f64, f64),
     /// The same of the anchors without a network.
     pub anchors_gap: (f64, f64),
+    /// By variable, in the order in which they are decoded: its mean ln q given those before it, in its own units, and the
+    /// cases in which it is asked for.
+    pub variables: Vec<(String, f64, usize)>,
     /// Of the variance of log weights: mean, median, and one a case.
     pub var_log_iw: Option<(f64, f64, Vec<f64>)>,
+    /// The share of those draws whose density is zero; they do not count in the variance.
+    pub zero_density: Option<f64>,
     /// Mean effective draws a draw, of raw weights.
     pub ess_fraction: Option<f64>,
     /// Median k̂.
@@ -77,9 +83,13 @@ pub struct Evaluated {
 /// What one case gave.
 struct Judged {
     log_density: f64,
-    exact: Option<f64>,
+    /// ln q of each variable given those before it.
+    variables: Vec<(String, f64)>,
+    /// The reference, and whether it is exact.
+    exact: Option<(f64, bool)>,
     gaps: Option<(f64, f64)>,
     var_log_iw: Option<f64>,
+    zero_density: Option<f64>,
     ess_fraction: Option<f64>,
     k_hat: Option<f64>,
     certified: Option<bool>,
@@ -131,11 +141,19 @@ pub fn evaluate(
         }
         let (of, examples): (Vec<&Case>, Vec<Example>) = kept.into_iter().unzip();
         let outputs = foundation.network.evaluate(&pack(&examples, false))?.head().unwrap_or_default();
-        let trained = losses(&examples, &outputs, false).0;
         let untrained = losses(&examples, &vec![0.0; outputs.len()], false).0;
-        let rows = of.par_iter().zip(&examples).zip(trained.par_iter().zip(&untrained));
-        judged.par_extend(rows.map(|((case, example), (trained, untrained))| {
-            judge(foundation, case, example, (*trained, *untrained), options)
+        let mut end = 0;
+        let own: Vec<&[f32]> = examples
+            .iter()
+            .map(|example| {
+                let first = end;
+                end += example.targets.iter().map(|(c, _)| c.components.len() * OUTPUTS).sum::<usize>();
+                &outputs[first..end]
+            })
+            .collect();
+        let rows = of.par_iter().zip(&examples).zip(own.par_iter().zip(&untrained));
+        judged.par_extend(rows.map(|((case, example), (outputs, untrained))| {
+            judge(foundation, case, example, (by_variable(example, outputs), *untrained), options)
         }));
     }
     if judged.is_empty() {
@@ -149,33 +167,47 @@ fn example(foundation: &Foundation, case: &Case, seed: u64) -> Result<Example, F
     Example::of_query(&case.target, truth, &foundation.encoding, foundation.context(), foundation.anchors, seed)
 }
 
+/// ln q of each variable given those before it, in its own units.
+fn by_variable(example: &Example, outputs: &[f32]) -> Vec<(String, f64)> {
+    let mut found: Vec<(String, f64)> = Vec::new();
+    let mut at = 0;
+    for ((candidates, target), (name, log_jacobian)) in example.targets.iter().zip(&example.variables) {
+        let size = candidates.components.len() * OUTPUTS;
+        let log_density = candidates.adjusted(&outputs[at..at + size]).log_probability(*target) - log_jacobian;
+        at += size;
+        match found.iter_mut().find(|(other, _)| other == name) {
+            // A coordinate at the end of the numbers says nothing.
+            _ if !log_density.is_finite() => {}
+            Some((_, sum)) => *sum += log_density,
+            None => found.push((name.clone(), log_density)),
+        }
+    }
+    found
+}
+
 fn judge(
     foundation: &Arc<Foundation>,
     case: &Case,
     example: &Example,
-    (trained, untrained): (f64, f64),
+    (variables, untrained): (Vec<(String, f64)>, f64),
     options: EvaluateOptions,
 ) -> Judged {
     let to_values = example.log_barren - example.log_jacobian;
-    let exact = case.log_posterior.or_else(|| {
-        let reference = InferOptions {
-            method: Method::named("laplace").ok()?,
-            draws: Some(REFERENCE),
-            seed: options.seed,
-            weights: Weights::None,
-            ..InferOptions::default()
-        };
+    let log_density = example.log_barren + variables.iter().map(|(_, log_density)| log_density).sum::<f64>();
+    let exact = case.log_posterior.map(|exact| (exact, true)).or_else(|| {
         if example.targets.is_empty() {
-            return Some(to_values);
+            return Some((to_values, true));
         }
-        let inferred = infer(&case.target, &reference, &mut Silent).ok().filter(|i| i.certified)?;
-        Some(example.log_target? - inferred.log_evidence? + to_values)
+        let evidence = Evidence::of(&case.target, options.seed)?;
+        Some((example.log_target? - evidence.log_evidence + to_values, evidence.error == 0.0))
     });
     let mut judged = Judged {
-        log_density: to_values - trained,
+        log_density,
+        variables,
         exact,
-        gaps: exact.map(|exact| (exact - (to_values - trained), exact - (to_values - untrained))),
+        gaps: exact.map(|(exact, _)| (exact - log_density, exact - (to_values - untrained))),
         var_log_iw: None,
+        zero_density: None,
         ess_fraction: None,
         k_hat: None,
         certified: None,
@@ -201,6 +233,7 @@ fn draw(foundation: &Arc<Foundation>, case: &Case, seed: u64, judged: &mut Judge
     let mean = finite.iter().sum::<f64>() / finite.len().max(1) as f64;
     let variance = finite.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / (finite.len() as f64 - 1.0).max(1.0);
     judged.var_log_iw = Some(variance);
+    judged.zero_density = Some(1.0 - finite.len() as f64 / VARIANCE as f64);
     let many = weights(JUDGED, 1)?;
     let largest = many.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let raw: Vec<f64> = many.iter().map(|w| (w - largest).exp()).collect();
@@ -230,18 +263,30 @@ fn summary(judged: &[Judged]) -> Evaluated {
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied()
     };
-    let exact: Vec<f64> = judged.iter().filter_map(|j| j.exact).collect();
+    let (exact, exactly): (Vec<f64>, Vec<bool>) = judged.iter().filter_map(|j| j.exact).unzip();
     let variances: Vec<f64> = judged.iter().filter_map(|j| j.var_log_iw).collect();
     let fractions: Vec<f64> = judged.iter().filter_map(|j| j.ess_fraction).collect();
     let certified: Vec<f64> = judged.iter().filter_map(|j| j.certified).map(|c| f64::from(u8::from(c))).collect();
+    let zero: Vec<f64> = judged.iter().filter_map(|j| j.zero_density).collect();
+    let mut variables: Vec<(String, f64, usize)> = Vec::new();
+    for (name, log_density) in judged.iter().flat_map(|j| &j.variables) {
+        match variables.iter_mut().find(|(other, ..)| other == name) {
+            Some((_, sum, n)) => (*sum, *n) = (*sum + log_density, *n + 1),
+            None => variables.push((name.clone(), *log_density, 1)),
+        }
+    }
+    variables.iter_mut().for_each(|(_, sum, n)| *sum /= *n as f64);
     let some = |values: &[f64]| (!values.is_empty()).then(|| mean(values));
     Evaluated {
         cases: judged.len(),
         referenced: exact.len(),
+        exactly: exactly.into_iter().filter(|exactly| *exactly).count(),
         log_density: mean(&judged.iter().map(|j| j.log_density).collect::<Vec<_>>()),
         exact: mean(&exact),
         gap: with_error(judged.iter().filter_map(|j| j.gaps).map(|(gap, _)| gap).collect()),
         anchors_gap: with_error(judged.iter().filter_map(|j| j.gaps).map(|(_, gap)| gap).collect()),
+        variables,
+        zero_density: some(&zero),
         var_log_iw: median(variances.clone()).map(|m| (mean(&variances), m, variances)),
         ess_fraction: some(&fractions),
         k_hat: median(judged.iter().filter_map(|j| j.k_hat).collect()),

@@ -40,6 +40,8 @@ pub struct Example {
     pub sequence: Sequence,
     /// For each element of the decoder, what it may be and what it is.
     pub targets: Vec<(Candidates, f64)>,
+    /// For each element, its variable as written, and its share of `log_jacobian`.
+    pub variables: Vec<(String, f64)>,
     /// ln of the Jacobian determinant from coordinates to the variables' own units: log densities of coordinates minus it are
     /// log densities of values.
     pub log_jacobian: f64,
@@ -163,7 +165,14 @@ impl Example {
     }
 
     fn without_targets(sequence: Sequence) -> Self {
-        Self { sequence, targets: Vec::new(), log_jacobian: 0.0, log_barren: 0.0, log_target: None }
+        Self {
+            sequence,
+            targets: Vec::new(),
+            variables: Vec::new(),
+            log_jacobian: 0.0,
+            log_barren: 0.0,
+            log_target: None,
+        }
     }
 
     /// The elements of a query that was read, with anchors along the true values.
@@ -222,7 +231,9 @@ impl Example {
                 Decoded::Absent => previous,
             };
             walk.decode(value);
-            decoded.insert(key);
+            // Of several coordinates, the first bears the Jacobian of all.
+            let log_jacobian = if decoded.insert(key) { reached.log_jacobian } else { 0.0 };
+            example.variables.push((element.name.clone(), log_jacobian));
             example.targets.push((candidates, x));
         }
         let values = walk.values().to_vec();

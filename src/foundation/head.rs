@@ -352,6 +352,11 @@ impl Adjusted<'_> {
         of_value.map_or(f64::NEG_INFINITY, |p| p.log_weight)
     }
 
+    /// The log density of a coordinate, or log probability of a value, at `z`.
+    pub fn log_probability(&self, z: f64) -> f64 {
+        if self.candidates.discrete { self.log_mass(z as i64) } else { self.log_density(z) }
+    }
+
     /// A coordinate.
     pub fn draw(&self, rng: &mut impl Rng) -> f64 {
         let part = &self.parts[self.pick(rng)];

@@ -12,12 +12,13 @@ mod example;
 mod feature;
 mod head;
 mod prompt;
+mod reference;
 mod training;
 mod tuning;
 mod weights;
 
 pub use decode::Prepared;
-pub use encoding::{Encoded, Encoding, MOST_NAMES, TextVocabulary, Vocabulary};
+pub use encoding::{Encoded, Encoding, MOST_NAMES, TextVocabulary, Vocabulary, dense};
 pub use error::FoundationError;
 pub use evaluate::{Case, EvaluateOptions, Evaluated, Truth, cases_of, evaluate};
 pub use example::{Example, ExampleOptions};
@@ -25,6 +26,7 @@ pub use feature::{COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previou
 pub use head::{Adjusted, AnchorKind, Candidate, Candidates, OUTPUTS, PARTS};
 
 pub use prompt::Prompt;
+pub use reference::Evidence;
 pub use training::{HeldOut, StepReport, TrainOptions, Trainer, pack};
 pub use tuning::{TuneOptions, TuneReport};
-pub use weights::{Decode, Foundation};
+pub use weights::{Decode, Foundation, Shape};

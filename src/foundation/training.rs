@@ -49,6 +49,8 @@ pub struct TrainOptions {
     pub corrupted: f64,
     /// Layers that train, from the top; `None`: all.
     pub layers: Option<usize>,
+    /// Executions that are never learnt from, on which the best weights are chosen.
+    pub heldout: usize,
     /// Seed of everything.
     pub seed: u64,
     /// A few words on the programs: a checkpoint goes on only with the same.
@@ -272,7 +274,15 @@ impl Trainer {
         Ok(StepReport { step: step + 1, head, language, adam, tokens: batch.tokens.len(), waited })
     }
 
-    /// The loss on executions that are not trained on: a function of the seed alone.
+    /// The loss on the executions that are not trained on; the best weights are chosen by it.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`].
+    pub fn check(&self) -> Result<HeldOut, FoundationError> {
+        self.held_out(self.options.heldout, None)
+    }
+
+    /// The loss on so many executions that are not trained on: a function of the seed alone.
     ///
     /// # Errors
     /// As [`Trainer::step`].
@@ -338,10 +348,8 @@ pub(super) fn losses(examples: &[Example], outputs: &[f32], gradient: bool) -> (
             let adjusted = candidates.adjusted(outputs);
             let log_density = if gradient {
                 adjusted.gradient(*target, outputs, -1.0, &mut all[at..at + size])
-            } else if candidates.discrete {
-                adjusted.log_mass(*target as i64)
             } else {
-                adjusted.log_density(*target)
+                adjusted.log_probability(*target)
             };
             // A coordinate at the end of the numbers says nothing.
             if log_density.is_finite() {

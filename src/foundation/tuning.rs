@@ -71,6 +71,7 @@ impl Foundation {
             encoding: self.encoding.clone(),
             anchors: self.anchors,
             decode: Decode::Light,
+            limit: self.limit,
         };
         tuned.network.train_layers(Some(options.layers));
         let schedule = AdamOptions { rate: options.rate, warmup: 5, total: options.steps + 1, clip: 1.0 };

@@ -20,9 +20,6 @@ const KEY: &str = "foundation";
 /// The form of it.
 const VERSION: u32 = 1;
 
-/// Tokens that a program may have.
-const CONTEXT: usize = 1_024;
-
 /// What is built in.
 const BUNDLED: &[u8] = include_bytes!("../../weights/foundation.safetensors");
 
@@ -41,6 +38,22 @@ pub enum Decode {
     Reencode,
 }
 
+/// The form of an encoder that starts from nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The preset `compact` with another width, number of layers, and number of positions.
+    Compact {
+        /// Width of a row.
+        width: usize,
+        /// Layers.
+        layers: usize,
+        /// Tokens that a program may have.
+        context: usize,
+    },
+    /// RoBERTa's base model.
+    RobertaBase,
+}
+
 /// Weights that answer queries.
 #[derive(Debug)]
 pub struct Foundation {
@@ -48,6 +61,8 @@ pub struct Foundation {
     pub(super) network: Network,
     pub(super) encoding: Encoding,
     pub(super) anchors: AnchorKind,
+    /// Tokens that a program may have, where these are fewer than positions.
+    pub(super) limit: Option<usize>,
 }
 
 /// Weights from a checkpoint, and what else it has.
@@ -62,32 +77,51 @@ struct Metadata {
     version: u32,
     vocabulary: Stored,
     anchors: AnchorKind,
+    #[serde(default)]
+    limit: Option<usize>,
 }
 
 impl Foundation {
-    /// Untrained weights of the preset `compact`, or of another width and depth: what the anchors say, unchanged.
+    /// Untrained weights: what the anchors say, all but unchanged.
     ///
     /// # Errors
     /// [`FoundationError::Network`] for sizes that do not go together.
     pub fn untrained(
         encoding: Encoding,
         anchors: AnchorKind,
-        (width, layers): (usize, usize),
+        shape: Shape,
         seed: u64,
     ) -> Result<Self, FoundationError> {
-        let encoder = EncoderConfig::compact(encoding.len(), CONTEXT, encoding.features());
-        let encoder = EncoderConfig { width, layers, inner: 4 * width, ..encoder };
+        let encoder = match shape {
+            Shape::Compact { width, layers, context } => EncoderConfig {
+                width,
+                layers,
+                inner: 4 * width,
+                ..EncoderConfig::compact(encoding.len(), context, encoding.features())
+            },
+            Shape::RobertaBase => EncoderConfig {
+                vocabulary: encoding.len(),
+                features: encoding.features(),
+                ..EncoderConfig::roberta_base()
+            },
+        };
         let (decoder, head) = on_top();
         let config = NetworkConfig { encoder, language: true, decoder: Some(decoder), head: Some(head) };
-        Ok(Self { network: Network::new(config, seed)?, encoding, anchors, decode: Decode::Light })
+        Ok(Self { network: Network::new(config, seed)?, encoding, anchors, decode: Decode::Light, limit: None })
     }
 
-    /// RoBERTa or CodeBERT from a folder in Hugging Face's form, tokenizer and all, with an untrained decoder and head.
+    /// RoBERTa or CodeBERT from a folder in Hugging Face's form, tokenizer and all, with an untrained decoder and head; programs
+    /// may be written [`dense`](super::dense)ly.
     ///
     /// # Errors
     /// Where the folder has no such model.
-    pub fn from_hugging_face(folder: &Path, anchors: AnchorKind, seed: u64) -> Result<Self, FoundationError> {
-        let encoding = Encoding::Text(Box::new(TextVocabulary::from_folder(folder)?));
+    pub fn from_hugging_face(
+        folder: &Path,
+        anchors: AnchorKind,
+        dense: bool,
+        seed: u64,
+    ) -> Result<Self, FoundationError> {
+        let encoding = Encoding::Text(Box::new(TextVocabulary::from_folder(folder)?.with_dense(dense)));
         let (decoder, head) = on_top();
         let network = Network::from_hugging_face(folder, Some(decoder), Some(head), seed)?;
         let vocabulary = network.config().encoder.vocabulary;
@@ -95,13 +129,19 @@ impl Foundation {
             let reason = format!("the tokenizer has {} tokens, the model {vocabulary}", encoding.len());
             return Err(FoundationError::Weights { reason });
         }
-        Ok(Self { network, encoding, anchors, decode: Decode::Light })
+        Ok(Self { network, encoding, anchors, decode: Decode::Light, limit: None })
     }
 
     /// The same weights, decoded in another way.
     #[must_use]
     pub fn with_decode(self, decode: Decode) -> Self {
         Self { decode, ..self }
+    }
+
+    /// The same weights, for programs of so many tokens at most.
+    #[must_use]
+    pub fn with_limit(self, tokens: usize) -> Self {
+        Self { limit: Some(tokens), ..self }
     }
 
     /// The network.
@@ -121,12 +161,14 @@ impl Foundation {
 
     /// Tokens that a program may have.
     pub fn context(&self) -> usize {
-        self.network.config().encoder.context()
+        let positions = self.network.config().encoder.context();
+        self.limit.map_or(positions, |limit| limit.min(positions))
     }
 
     /// What is kept in a file beside the parameters.
     pub(super) fn texts(&self) -> Result<BTreeMap<String, String>, FoundationError> {
-        let metadata = Metadata { version: VERSION, vocabulary: self.encoding.store()?, anchors: self.anchors };
+        let (vocabulary, anchors, limit) = (self.encoding.store()?, self.anchors, self.limit);
+        let metadata = Metadata { version: VERSION, vocabulary, anchors, limit };
         let text = serde_json::to_string(&metadata)
             .map_err(|e| FoundationError::Weights { reason: format!("they cannot be written: {e}") })?;
         Ok(BTreeMap::from([(KEY.to_owned(), text)]))
@@ -173,7 +215,8 @@ impl Foundation {
         if metadata.version != VERSION {
             return Err(wrong(format!("their form is {}, not {VERSION}", metadata.version)));
         }
-        let encoding = Encoding::restore(metadata.vocabulary)?;
+        let Metadata { vocabulary, anchors, limit, .. } = metadata;
+        let encoding = Encoding::restore(vocabulary)?;
         let Checkpoint { network, adam, texts } = checkpoint;
         let config = network.config();
         let expected = [
@@ -186,7 +229,7 @@ impl Foundation {
         if let Some((what, found, wanted)) = expected.into_iter().find(|(_, found, wanted)| found != wanted) {
             return Err(wrong(format!("{found} {what}, not {wanted}")));
         }
-        let foundation = Self { network, encoding, anchors: metadata.anchors, decode: Decode::Light };
+        let foundation = Self { network, encoding, anchors, decode: Decode::Light, limit };
         Ok(Restored { foundation, adam, texts })
     }
 }

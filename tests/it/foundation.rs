@@ -5,7 +5,7 @@ mod encodings;
 mod heads;
 mod training;
 
-use unmask::foundation::{AnchorKind, Encoding, Foundation, TrainOptions, Trainer, Vocabulary};
+use unmask::foundation::{AnchorKind, Encoding, Foundation, Shape, TrainOptions, Trainer, Vocabulary};
 use unmask::infer::Target;
 use unmask::network::AdamOptions;
 use unmask::{Data, Model};
@@ -15,8 +15,11 @@ fn target(source: &str, data: &[&str]) -> Target {
     Model::from_source("foundation.ppl", source).unwrap().target(&data).unwrap()
 }
 
+/// A network of a few thousand parameters.
+const SMALL: Shape = Shape::Compact { width: 16, layers: 1, context: 1_024 };
+
 fn small(anchors: AnchorKind, seed: u64) -> Foundation {
-    Foundation::untrained(Encoding::Lexeme(Vocabulary::lexeme(&["rosenbrock"])), anchors, (16, 1), seed).unwrap()
+    Foundation::untrained(Encoding::Lexeme(Vocabulary::lexeme(&["rosenbrock"])), anchors, SMALL, seed).unwrap()
 }
 
 fn options(steps: u64, rate: f64) -> TrainOptions {
@@ -28,6 +31,7 @@ fn options(steps: u64, rate: f64) -> TrainOptions {
         language: true,
         corrupted: 0.125,
         layers: None,
+        heldout: 32,
         seed: 3,
         programs: vec!["test".into()],
     }

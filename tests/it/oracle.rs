@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use unmask::foundation::Evidence;
 use unmask::infer::{InferOptions, Method};
 use unmask::{Data, Model};
 
@@ -58,4 +59,32 @@ fn toy_programs_agree_with_exact_posteriors() {
         }
     }
     assert!(compared > 25, "only {compared} cases were certified");
+}
+
+#[test]
+fn exact_evidences_are_exact() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let folder = root.join("../shared/oracle");
+    // Of the others, the evidence is estimated.
+    let exact = ["latent", "clustering", "hierarchical", "multilevel", "milky_way"];
+    for name in exact.into_iter().chain(["rosenbrock"]) {
+        let Ok(cases) = fs::read_to_string(folder.join(format!("{name}.jsonl"))) else {
+            eprintln!("skipped: there is no {}", folder.display());
+            return;
+        };
+        let model = Model::from_file(root.join(format!("examples/{name}.ppl"))).unwrap();
+        for (i, line) in cases.lines().take(CASES).enumerate() {
+            let case: serde_json::Value = serde_json::from_str(line).unwrap();
+            let latents = case["latent"].as_object().unwrap().keys();
+            let data = Data::new().with_json_line(format!("{name}.jsonl"), cases.clone(), i + 1);
+            let data = latents.fold(data, |data, latent| data.mask(latent.clone()));
+            let Some(found) = Evidence::of(&model.target(&data).unwrap(), 1) else {
+                assert_eq!(name, "rosenbrock");
+                continue;
+            };
+            let wanted = case["log_evidence"].as_f64().unwrap();
+            assert_eq!(found.error == 0.0, name != "rosenbrock", "{name}, case {i}: {found:?}");
+            assert!((found.log_evidence - wanted).abs() < 5.0 * found.error + 1e-6, "{name}: {found:?}, not {wanted}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ mod text;
 use serde::{Deserialize, Serialize};
 
 pub use lexeme::{MOST_NAMES, Vocabulary};
-pub use text::TextVocabulary;
+pub use text::{TextVocabulary, dense};
 
 use super::error::FoundationError;
 use super::feature::NUMBER_FEATURES;
@@ -37,6 +37,7 @@ pub enum Encoding {
 pub(super) enum Stored {
     Lexeme(Vec<String>),
     Text(String),
+    Dense { dense: String },
 }
 
 impl Encoding {
@@ -99,6 +100,7 @@ impl Encoding {
     pub(super) fn store(&self) -> Result<Stored, FoundationError> {
         Ok(match self {
             Self::Lexeme(vocabulary) => Stored::Lexeme(vocabulary.entries().to_vec()),
+            Self::Text(vocabulary) if vocabulary.is_dense() => Stored::Dense { dense: vocabulary.to_json()? },
             Self::Text(vocabulary) => Stored::Text(vocabulary.to_json()?),
         })
     }
@@ -107,6 +109,7 @@ impl Encoding {
         Ok(match stored {
             Stored::Lexeme(entries) => Self::Lexeme(Vocabulary::new(entries)),
             Stored::Text(json) => Self::Text(Box::new(TextVocabulary::from_json(&json)?)),
+            Stored::Dense { dense } => Self::Text(Box::new(TextVocabulary::from_json(&dense)?.with_dense(true))),
         })
     }
 }

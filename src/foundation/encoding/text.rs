@@ -10,6 +10,7 @@ use tokenizers::{AddedToken, Tokenizer};
 
 use super::Encoded;
 use crate::foundation::error::FoundationError;
+use crate::span::FileId;
 
 /// The token in place of a masked value.
 const MASK: &str = "<mask>";
@@ -22,6 +23,26 @@ const SPECIAL: [&str; 5] = ["<s>", "<pad>", "</s>", "<unk>", MASK];
 pub struct TextVocabulary {
     tokenizer: Tokenizer,
     mask: u32,
+    dense: bool,
+}
+
+/// A program without the white space that its tokens can do without.
+///
+/// ```
+/// use unmask::foundation::dense;
+/// assert_eq!(dense("model m {\n    x ~ normal(0, 1) @ ?;\n}\n"), "model m{x~normal(0,1)@?;}");
+/// ```
+pub fn dense(text: &str) -> String {
+    let mut packed = String::with_capacity(text.len());
+    for (_, span) in crate::syntax::lex(FileId::default(), text).tokens {
+        let token = &text[span.range()];
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        if packed.ends_with(word) && token.starts_with(word) {
+            packed.push(' ');
+        }
+        packed.push_str(token);
+    }
+    packed
 }
 
 fn wrong(error: impl std::fmt::Display) -> FoundationError {
@@ -79,7 +100,7 @@ impl TextVocabulary {
         let (start, end, mask) = (token("<s>")?, token("</s>")?, token(MASK)?);
         let frame = RobertaProcessing::new(("</s>".into(), end), ("<s>".into(), start));
         tokenizer.with_post_processor(Some(frame.trim_offsets(true).add_prefix_space(false)));
-        Ok(Self { tokenizer, mask })
+        Ok(Self { tokenizer, mask, dense: false })
     }
 
     pub(super) fn to_json(&self) -> Result<String, FoundationError> {
@@ -88,6 +109,17 @@ impl TextVocabulary {
 
     pub(super) fn from_json(json: &str) -> Result<Self, FoundationError> {
         Self::finish(Tokenizer::from_bytes(json.as_bytes()).map_err(wrong)?)
+    }
+
+    /// The same, for programs that are written without white space that they can do without.
+    #[must_use]
+    pub fn with_dense(self, dense: bool) -> Self {
+        Self { dense, ..self }
+    }
+
+    /// Whether programs are written without white space that they can do without.
+    pub fn is_dense(&self) -> bool {
+        self.dense
     }
 
     /// The token of a masked value.
@@ -108,7 +140,7 @@ impl TextVocabulary {
     /// The first part of a number as it is written after `@`.
     pub fn number(&self, x: f64) -> u32 {
         let rounded: f64 = format!("{x:.*e}", Self::DIGITS - 1).parse().unwrap_or(x);
-        let text = format!("@ {};", crate::value::format_real(rounded));
+        let text = format!("@{}{};", if self.dense { "" } else { " " }, crate::value::format_real(rounded));
         self.encode(&text).ok().and_then(|e| Some(*e.tokens.get(*e.values.first()? as usize)?)).unwrap_or(0)
     }
 
@@ -117,7 +149,8 @@ impl TextVocabulary {
     /// # Errors
     /// [`FoundationError::Weights`] where the tokenizer fails.
     pub fn encode(&self, text: &str) -> Result<Encoded, FoundationError> {
-        let masked = text.replace("@ ?;", "@ <mask>;");
+        let masked =
+            if self.dense { dense(text).replace("@?;", "@<mask>;") } else { text.replace("@ ?;", "@ <mask>;") };
         let encoding = self.tokenizer.encode(masked.as_str(), true).map_err(wrong)?;
         let ends: Vec<usize> = encoding.get_offsets().iter().map(|(_, end)| *end).collect();
         let mut values = Vec::new();

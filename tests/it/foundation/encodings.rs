@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use unmask::foundation::{Encoding, FoundationError, MOST_NAMES, NUMBER_FEATURES, TextVocabulary, Vocabulary};
+use unmask::foundation::{Encoding, FoundationError, MOST_NAMES, NUMBER_FEATURES, TextVocabulary, Vocabulary, dense};
 
 fn lexeme() -> Vocabulary {
     Vocabulary::lexeme(&["rosenbrock"])
@@ -100,4 +100,33 @@ fn a_vocabulary_of_ones_own_is_learnt_and_kept() {
     assert!(encoded.tokens.len() < text.len(), "{:?}", encoded.tokens);
     let encoding = Encoding::Text(Box::new(learnt));
     assert_eq!((encoding.features(), encoding.digits()), (0, Some(4)));
+}
+
+#[test]
+fn dense_text_has_the_same_tokens() {
+    let examples = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap();
+    let mut programs = 0;
+    for path in examples.map(|entry| entry.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "ppl")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        let tokens = |text: &str| -> Vec<String> {
+            let lexed = unmask::syntax::lex(unmask::span::FileId::default(), text).tokens;
+            lexed.iter().map(|(_, span)| text[span.range()].to_owned()).collect()
+        };
+        let packed = dense(&text);
+        assert_eq!(tokens(&text), tokens(&packed));
+        assert_eq!(dense(&packed), packed);
+        programs += 1;
+    }
+    assert!(programs > 10);
+}
+
+#[test]
+fn values_are_found_in_dense_text_too() {
+    let text = "model m { a ~ normal(0, 1) @ ?; b = 2.5 * a @ -1.25; }";
+    let learnt = TextVocabulary::train([text, &dense(text)].into_iter(), 300).unwrap().with_dense(true);
+    let encoded = learnt.encode(text).unwrap();
+    assert_eq!(encoded.values.len(), 2);
+    assert_eq!(encoded.tokens[encoded.values[0] as usize], learnt.mask());
+    assert_eq!(encoded.tokens[encoded.values[1] as usize], learnt.number(-1.25));
+    assert!(encoded.tokens.len() < learnt.with_dense(false).encode(text).unwrap().tokens.len());
 }

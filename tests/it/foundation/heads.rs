@@ -33,10 +33,7 @@ fn elements(kind: AnchorKind) -> Vec<(Candidates, f64, Vec<f32>)> {
 fn gradients_are_those_of_differences() {
     for (_, kind, _) in AnchorKind::ALL {
         for (candidates, value, outputs) in elements(kind) {
-            let at = |outputs: &[f32]| {
-                let adjusted = candidates.adjusted(outputs);
-                if candidates.discrete { adjusted.log_mass(value as i64) } else { adjusted.log_density(value) }
-            };
+            let at = |outputs: &[f32]| candidates.adjusted(outputs).log_probability(value);
             let mut gradient = vec![0.0; outputs.len()];
             let log_density = candidates.adjusted(&outputs).gradient(value, &outputs, 1.0, &mut gradient);
             assert!((log_density - at(&outputs)).abs() < 1e-9);

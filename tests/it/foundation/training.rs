@@ -4,7 +4,7 @@ use unmask::foundation::{AnchorKind, Encoding, Foundation, FoundationError, Text
 use unmask::network::{EncoderConfig, Network, NetworkConfig, checkpoint_to_bytes};
 use unmask::trace::Mask;
 
-use super::{PROGRAMS, options, small, target};
+use super::{PROGRAMS, SMALL, options, small, target};
 
 #[test]
 fn a_small_network_learns_a_few_executions_by_heart() {
@@ -82,7 +82,7 @@ fn weights_that_read_plain_text_are_trained_kept_and_used() {
     let texts = ["model m {\n    a ~ normal(0, 3) @ 2.5;\n    y ~ normal(a, 1) @ -0.123;\n}\n"; 8];
     let learnt = TextVocabulary::train(texts.into_iter(), 320).unwrap();
     let encoding = Encoding::Text(Box::new(learnt));
-    let foundation = Foundation::untrained(encoding, AnchorKind::Laplace, (16, 1), 3).unwrap();
+    let foundation = Foundation::untrained(encoding, AnchorKind::Laplace, SMALL, 3).unwrap();
     let coin = target("model m { sample a ~ normal(0, 3); observe y ~ normal(a, 1); }", &[]);
     let mut trainer = Trainer::new(foundation, vec![coin], options(3, 0.01)).unwrap();
     for _ in 0..3 {
@@ -95,4 +95,59 @@ fn weights_that_read_plain_text_are_trained_kept_and_used() {
     let text = "a ~ normal(0, 3) @ ?;";
     let tokens = |f: &Foundation| f.encoding().encode(text, &[]).unwrap();
     assert_eq!(tokens(&again), tokens(trainer.foundation()));
+}
+
+#[test]
+fn training_that_is_killed_goes_on_to_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("skewed.ppl");
+    std::fs::write(&program, "model skewed { sample s ~ half_normal(2); observe y ~ normal(0, s); }").unwrap();
+    let command = |output: &str, resume: bool| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_unmask"));
+        command.arg("train").arg(&program).arg("-o").arg(folder.path().join(output)).arg("-q");
+        command.args(["--steps", "75", "--batch", "4", "--heldout", "8", "--width", "16", "--layers", "1"]);
+        if resume {
+            command.arg("--resume");
+        }
+        command.stderr(std::process::Stdio::null());
+        command
+    };
+    assert!(command("whole.safetensors", false).status().unwrap().success());
+    let checkpoint = folder.path().join("killed.safetensors.checkpoint");
+    // Twice: somewhere after the first checkpoint, and soon after it went on.
+    for resume in [false, true] {
+        let mut child = command("killed.safetensors", resume).spawn().unwrap();
+        while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(command("killed.safetensors", true).status().unwrap().success());
+    let bytes = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    for file in ["safetensors", "safetensors.checkpoint"] {
+        assert!(bytes(&format!("whole.{file}")) == bytes(&format!("killed.{file}")), "{file} differs");
+    }
+}
+
+#[test]
+fn options_that_do_not_go_together_are_refused() {
+    let train = |options: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_unmask"));
+        let output = command.args(["train", "none.ppl", "-o", "none.safetensors"]).args(options).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (options, reason) in [
+        (&["--epochs", "3"][..], "--epochs needs --examples"),
+        (&["--preset", "roberta-base", "--width", "64"], "--width and --layers are of the preset `compact`"),
+        (&["--lr=-1"], "a positive number is expected"),
+        (&["--steps", "5", "--epochs", "3", "--examples", "9"], "cannot be used with"),
+    ] {
+        let (code, told) = train(options);
+        assert!(code == Some(2) && told.contains(reason), "{options:?}: {told}");
+    }
+    // The paper's preset has a number of executions: epochs count.
+    let (code, told) = train(&["--preset", "paper", "--epochs", "3"]);
+    assert!(code == Some(1) && told.contains("none.ppl"), "{told}");
 }
