@@ -1,5 +1,6 @@
 //! `unmask evaluate`: the quality of weights on programs, beside the exact posterior.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -133,6 +134,15 @@ fn table(found: &[(String, Evaluated)]) -> String {
     let mut text = String::new();
     let place = |column, _| if matches!(column, 0 | 8) { Align::Left } else { Align::Right };
     columns(&mut text, &rows, place);
+    for (name, e) in found {
+        let (missed, undrawn) = (e.missed, e.undrawn);
+        if missed > 0 {
+            let _ = writeln!(text, "  {name}: {missed} cases have density zero under q, and are not in these means");
+        }
+        if undrawn > 0 {
+            let _ = writeln!(text, "  {name}: of {undrawn} cases no draws could be taken");
+        }
+    }
     text.push('\n');
     let mut rows = vec![["variable", "ln q given those before it", "cases"].map(str::to_owned).to_vec()];
     for (program, e) in found {
@@ -164,7 +174,7 @@ fn as_json(found: &[(String, Evaluated)]) -> Value {
                 .collect();
             let histogram = e.var_log_iw.as_ref().map(|(_, _, all)| decades(all));
             let one = json!({
-                "cases": e.cases, "referenced": e.referenced, "exactly": e.exactly, "log_density": e.log_density, "exact": e.exact,
+                "cases": e.cases, "missed": e.missed, "undrawn": e.undrawn, "referenced": e.referenced, "exactly": e.exactly, "log_density": e.log_density, "exact": e.exact,
                 "gap": e.gap.0, "gap_error": e.gap.1, "anchors_gap": e.anchors_gap.0,
                 "anchors_gap_error": e.anchors_gap.1, "var_log_iw_median": median, "var_log_iw_mean": mean,
                 "var_log_iw": all, "var_log_iw_decades": {"from": DECADES.0, "cases": histogram},

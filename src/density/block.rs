@@ -29,6 +29,29 @@ pub(super) enum BlockKind {
     Host { function: HostFunction },
 }
 
+impl BlockKind {
+    /// Whether there are inputs at which the machine rejects an execution.
+    pub fn may_fail(&self) -> bool {
+        match self {
+            Self::Density { .. } => false,
+            Self::Host { .. } => true,
+            Self::Builtin { builtin, .. } => matches!(
+                builtin,
+                Builtin::Cholesky
+                    | Builtin::Inverse
+                    | Builtin::Solve
+                    | Builtin::SolveLower
+                    | Builtin::LogDet
+                    | Builtin::GpExpQuad
+                    | Builtin::GpMatern32
+                    | Builtin::GpMatern52
+                    | Builtin::GpPeriodic
+                    | Builtin::Quantile
+            ),
+        }
+    }
+}
+
 /// What a density is asked at.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum PointShape {

@@ -10,6 +10,7 @@ use super::lower::{Context, Decisions, Guard, NotCompiled, Path};
 use crate::check::core::ModelId;
 use crate::runtime::{Conditions, Indices, Runtime, VariableId};
 use crate::span::Span;
+use crate::syntax::ast::BinaryOp;
 
 /// Paths that a program may have: values of its finite discrete variables times outcomes of its conditions.
 pub(super) const MAX_PATHS: usize = 1024;
@@ -115,8 +116,45 @@ fn walk(context: &mut Context<'_>, max_paths: usize) -> Result<Vec<(Path, Vec<us
     if paths.is_empty() { Err(NotCompiled::Impossible) } else { Ok(paths) }
 }
 
-/// Which latents of a path count: what is known, or a condition, depends on them. The others are barren.
-fn needed(graph: &Graph, path: &Path) -> Vec<bool> {
+/// Which latents of a path count: what is known, or a condition, depends on them. The others are barren: their own
+/// distributions integrate to 1 wherever they are valid, which is one more condition where that depends on others.
+fn settle(context: &mut Context<'_>, path: &mut Path) -> Result<Vec<bool>, NotCompiled> {
+    let mut kept = vec![false; path.latents.len()];
+    loop {
+        let (needed, seen) = needed(&context.graph, path, &kept);
+        let mut conditions = Vec::new();
+        let mut changed = false;
+        for (i, latent) in path.latents.iter().enumerate().filter(|(i, _)| !needed[*i]) {
+            match context.validity(&latent.law) {
+                Some(valid) => conditions.extend(valid),
+                None => (kept[i], changed) = (true, true),
+            }
+        }
+        for node in path.fallible.iter().filter(|node| !seen[node.0 as usize]) {
+            conditions.push(context.is_number(*node, BinaryOp::LessEqual));
+        }
+        for condition in conditions {
+            let guard = Guard { condition, holds: true };
+            if path.guards.contains(&guard) {
+                continue;
+            }
+            if context.graph.value(condition) == Some(0.0) {
+                return Err(NotCompiled::Impossible);
+            }
+            if context.depends_on_opaque(condition) {
+                return Err(NotCompiled::Hold(context.opaque_behind(&[condition])));
+            }
+            path.guards.push(guard);
+            changed = true;
+        }
+        if !changed {
+            return Ok(needed);
+        }
+    }
+}
+
+/// Which latents something known, a condition, or one of those `kept` depends on, and the nodes behind these.
+fn needed(graph: &Graph, path: &Path, kept: &[bool]) -> (Vec<bool>, Vec<bool>) {
     let mut owner: FxHashMap<Node, usize> = FxHashMap::default();
     let mut coordinate_owner: FxHashMap<u32, usize> = FxHashMap::default();
     for (i, latent) in path.latents.iter().enumerate() {
@@ -131,9 +169,9 @@ fn needed(graph: &Graph, path: &Path) -> Vec<bool> {
     let mut seen = vec![false; graph.len()];
     let mut todo: Vec<Node> = path.known.iter().copied().chain(path.guards.iter().map(|g| g.condition)).collect();
     for (i, latent) in path.latents.iter().enumerate() {
-        if latent.coordinates.is_empty() && latent.opaque.is_none() {
+        if kept[i] || (latent.coordinates.is_empty() && latent.opaque.is_none()) {
             needed[i] = true;
-            todo.push(latent.log_density);
+            todo.extend([latent.log_density, latent.log_jacobian]);
         }
     }
     while let Some(node) = todo.pop() {
@@ -161,15 +199,21 @@ fn needed(graph: &Graph, path: &Path) -> Vec<bool> {
         }
         todo.extend_from_slice(graph.inputs(node));
     }
-    needed
+    (needed, seen)
 }
 
 fn finish(mut context: Context<'_>, paths: Vec<(Path, Vec<usize>)>) -> Result<Compiled, NotCompiled> {
     // A variable counts on all paths if it does on one.
     let mut counts: FxHashSet<(VariableId, Indices)> = FxHashSet::default();
     let mut hold: Vec<Arc<str>> = Vec::new();
-    for (path, _) in &paths {
-        for (latent, needed) in path.latents.iter().zip(needed(&context.graph, path)) {
+    let mut possible = Vec::with_capacity(paths.len());
+    for (mut path, decisions) in paths {
+        let needed = match settle(&mut context, &mut path) {
+            Ok(needed) => needed,
+            Err(NotCompiled::Impossible) => continue,
+            Err(other) => return Err(other),
+        };
+        for (latent, needed) in path.latents.iter().zip(needed) {
             if needed {
                 counts.insert((latent.variable, latent.indices.clone()));
                 if latent.opaque.is_some() {
@@ -177,14 +221,18 @@ fn finish(mut context: Context<'_>, paths: Vec<(Path, Vec<usize>)>) -> Result<Co
                 }
             }
         }
+        possible.push((path, decisions));
     }
     if !hold.is_empty() {
         return Err(NotCompiled::Hold(hold));
     }
+    if possible.is_empty() {
+        return Err(NotCompiled::Impossible);
+    }
     let mut barren = false;
-    let mut compiled = Vec::with_capacity(paths.len());
+    let mut compiled = Vec::with_capacity(possible.len());
     let mut all: FxHashSet<usize> = FxHashSet::default();
-    for (mut path, _) in paths {
+    for (mut path, _) in possible {
         let before = path.latents.len();
         path.latents.retain(|l| counts.contains(&(l.variable, l.indices.clone())));
         barren |= path.latents.len() < before;

@@ -60,6 +60,11 @@ impl Compiled {
         self.coordinates.len()
     }
 
+    /// Numbers that an execution computes, about: nodes of the graph for each path.
+    pub fn work(&self) -> usize {
+        self.graph.len() / self.paths.len().max(1)
+    }
+
     /// The number of paths: combinations of discrete values and outcomes of conditions.
     pub fn paths(&self) -> usize {
         self.paths.len()

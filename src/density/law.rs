@@ -40,6 +40,16 @@ impl Law {
         }
     }
 
+    /// Whether it, and all that it is made of, can be drawn from.
+    pub fn is_proper(&self) -> bool {
+        self.family.info().proper
+            && self.arguments.iter().all(|argument| match argument {
+                LawArgument::Distribution(law) => law.is_proper(),
+                LawArgument::Distributions(laws) => laws.iter().all(Law::is_proper),
+                LawArgument::Scalar(_) | LawArgument::Vector(_) | LawArgument::Matrix { .. } => true,
+            })
+    }
+
     /// The scalar parameters, of a family that has no others.
     pub fn scalars(&self) -> Option<Vec<Node>> {
         let scalar = |argument: &LawArgument| match argument {

@@ -113,7 +113,7 @@ impl Compiled {
                 Symbol::Known { value, .. } if latent.coordinates.is_empty() => value.as_int(),
                 Symbol::Known { .. } | Symbol::Nodes { .. } | Symbol::Record { .. } => None,
             };
-            let law = if latent.law.family.info().proper { Some(&latent.law) } else { latent.simulate.as_ref() };
+            let law = if latent.law.is_proper() { Some(&latent.law) } else { latent.simulate.as_ref() };
             let own = law.filter(|_| latent.ty.rank == 0 && latent.coordinates.len() == 1).map(|law| {
                 let nodes = law.nodes();
                 let own = OwnDistributionAt {

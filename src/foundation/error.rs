@@ -20,6 +20,9 @@ pub enum FoundationError {
     /// Its density cannot be compiled.
     #[error("it has no density over coordinates: {0}")]
     NotCompiled(#[from] CompileError),
+    /// The values that are taken for the truth are no execution of the program.
+    #[error("the program rejects the values of a case: one is missing, or has density zero")]
+    Rejected,
     /// Nothing tells where the posterior is.
     #[error("there are no anchors: {0}")]
     NoAnchors(#[from] NoAnchors),
@@ -82,6 +85,7 @@ impl From<&FoundationError> for Diagnostic {
             | FoundationError::TooLong { .. }
             | FoundationError::TooManyNames { .. }
             | FoundationError::NothingMasked
+            | FoundationError::Rejected
             | FoundationError::NoExamples { .. } => Self::error("E0734", message),
         }
     }

@@ -57,7 +57,11 @@ pub struct Evaluated {
     pub referenced: usize,
     /// Cases whose reference is exact.
     pub exactly: usize,
-    /// Mean ln q(truth | known) over all cases, in the variables' own units.
+    /// Cases whose truth has density zero under q: they are left out of what follows, and as bad as can be.
+    pub missed: usize,
+    /// Cases of which draws could not be taken or judged.
+    pub undrawn: usize,
+    /// Mean ln q(truth | known) over all other cases, in the variables' own units.
     pub log_density: f64,
     /// Mean exact log density, over the referenced cases.
     pub exact: f64,
@@ -90,6 +94,7 @@ struct Judged {
     gaps: Option<(f64, f64)>,
     var_log_iw: Option<f64>,
     zero_density: Option<f64>,
+    undrawn: bool,
     ess_fraction: Option<f64>,
     k_hat: Option<f64>,
     certified: Option<bool>,
@@ -175,9 +180,9 @@ fn by_variable(example: &Example, outputs: &[f32]) -> Vec<(String, f64)> {
         let size = candidates.components.len() * OUTPUTS;
         let log_density = candidates.adjusted(&outputs[at..at + size]).log_probability(*target) - log_jacobian;
         at += size;
+        // A coordinate at the end of the numbers says nothing.
+        let log_density = if target.is_finite() { log_density } else { 0.0 };
         match found.iter_mut().find(|(other, _)| other == name) {
-            // A coordinate at the end of the numbers says nothing.
-            _ if !log_density.is_finite() => {}
             Some((_, sum)) => *sum += log_density,
             None => found.push((name.clone(), log_density)),
         }
@@ -193,7 +198,11 @@ fn judge(
     options: EvaluateOptions,
 ) -> Judged {
     let to_values = example.log_barren - example.log_jacobian;
-    let log_density = example.log_barren + variables.iter().map(|(_, log_density)| log_density).sum::<f64>();
+    let log_density = if example.is_impossible {
+        f64::NEG_INFINITY
+    } else {
+        example.log_barren + variables.iter().map(|(_, log_density)| log_density).sum::<f64>()
+    };
     let exact = case.log_posterior.map(|exact| (exact, true)).or_else(|| {
         if example.targets.is_empty() {
             return Some((to_values, true));
@@ -208,12 +217,13 @@ fn judge(
         gaps: exact.map(|(exact, _)| (exact - log_density, exact - (to_values - untrained))),
         var_log_iw: None,
         zero_density: None,
+        undrawn: false,
         ess_fraction: None,
         k_hat: None,
         certified: None,
     };
     if options.draws && !example.targets.is_empty() {
-        draw(foundation, case, options.seed, &mut judged);
+        judged.undrawn = draw(foundation, case, options.seed, &mut judged).is_none();
     }
     judged
 }
@@ -263,13 +273,14 @@ fn summary(judged: &[Judged]) -> Evaluated {
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied()
     };
-    let (exact, exactly): (Vec<f64>, Vec<bool>) = judged.iter().filter_map(|j| j.exact).unzip();
+    let scored: Vec<&Judged> = judged.iter().filter(|j| j.log_density > f64::NEG_INFINITY).collect();
+    let (exact, exactly): (Vec<f64>, Vec<bool>) = scored.iter().filter_map(|j| j.exact).unzip();
     let variances: Vec<f64> = judged.iter().filter_map(|j| j.var_log_iw).collect();
     let fractions: Vec<f64> = judged.iter().filter_map(|j| j.ess_fraction).collect();
     let certified: Vec<f64> = judged.iter().filter_map(|j| j.certified).map(|c| f64::from(u8::from(c))).collect();
     let zero: Vec<f64> = judged.iter().filter_map(|j| j.zero_density).collect();
     let mut variables: Vec<(String, f64, usize)> = Vec::new();
-    for (name, log_density) in judged.iter().flat_map(|j| &j.variables) {
+    for (name, log_density) in scored.iter().flat_map(|j| &j.variables) {
         match variables.iter_mut().find(|(other, ..)| other == name) {
             Some((_, sum, n)) => (*sum, *n) = (*sum + log_density, *n + 1),
             None => variables.push((name.clone(), *log_density, 1)),
@@ -281,10 +292,12 @@ fn summary(judged: &[Judged]) -> Evaluated {
         cases: judged.len(),
         referenced: exact.len(),
         exactly: exactly.into_iter().filter(|exactly| *exactly).count(),
-        log_density: mean(&judged.iter().map(|j| j.log_density).collect::<Vec<_>>()),
+        missed: judged.len() - scored.len(),
+        undrawn: judged.iter().filter(|j| j.undrawn).count(),
+        log_density: mean(&scored.iter().map(|j| j.log_density).collect::<Vec<_>>()),
         exact: mean(&exact),
-        gap: with_error(judged.iter().filter_map(|j| j.gaps).map(|(gap, _)| gap).collect()),
-        anchors_gap: with_error(judged.iter().filter_map(|j| j.gaps).map(|(_, gap)| gap).collect()),
+        gap: with_error(scored.iter().filter_map(|j| j.gaps).map(|(gap, _)| gap).collect()),
+        anchors_gap: with_error(scored.iter().filter_map(|j| j.gaps).map(|(_, gap)| gap).collect()),
         variables,
         zero_density: some(&zero),
         var_log_iw: median(variances.clone()).map(|m| (mean(&variances), m, variances)),

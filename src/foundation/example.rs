@@ -14,7 +14,7 @@ use super::prompt::{Prompt, names_in_order, shuffled_names};
 use crate::infer::anchors::{Anchors, Decoded, Presence, Shares, Walk};
 use crate::infer::{Query, Stream, Target, TargetRef};
 use crate::network::Sequence;
-use crate::runtime::{Addresses, Handler, Law, RuntimeError, Site, Stop, annotate, random_stream};
+use crate::runtime::{Addresses, Handler, Law, Outcome, RuntimeError, Site, Stop, annotate, random_stream};
 use crate::span::Span;
 use crate::trace::{Mask, Tracer};
 use crate::value::Value;
@@ -49,6 +49,8 @@ pub struct Example {
     pub log_barren: f64,
     /// The log density of the compiled program at the truth, over its coordinates; `None` where it is zero.
     pub log_target: Option<f64>,
+    /// Whether no mode is left at the truth: the rest of it has no candidates, and density zero.
+    pub is_impossible: bool,
 }
 
 /// A variable by dotted name and subscripts.
@@ -172,6 +174,7 @@ impl Example {
             log_jacobian: 0.0,
             log_barren: 0.0,
             log_target: None,
+            is_impossible: false,
         }
     }
 
@@ -185,7 +188,9 @@ impl Example {
     ) -> Result<Self, FoundationError> {
         // The true execution, with its distributions.
         let mut machine = target.machine();
-        machine.run(&mut truth).map_err(|error: RuntimeError| FoundationError::from(error))?;
+        if machine.run(&mut truth).map_err(|error: RuntimeError| FoundationError::from(error))? == Outcome::Rejected {
+            return Err(FoundationError::Rejected);
+        }
         let query = Query::for_anchors::<FoundationError>(target, seed)?;
         let mut example = Self::without_targets(prompt.sequence.clone());
         if query.compiled.dimension() == 0 && query.compiled.paths() <= 1 {
@@ -215,7 +220,10 @@ impl Example {
                     (Decoded::Real(z), z)
                 }
             };
-            let Some(conditional) = walk.conditional() else { break };
+            let Some(conditional) = walk.conditional() else {
+                example.is_impossible = true;
+                break;
+            };
             let prior = element.coordinate.map_or((0.0, 1.0), |c| (query.prior.middle[c], query.prior.scales[c]));
             let candidates = Candidates::of(&conditional, kind, prior);
             let sequence = &mut example.sequence;

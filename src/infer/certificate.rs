@@ -134,6 +134,8 @@ pub struct NutsCertificate {
     pub ess: Option<(String, f64)>,
     /// A real variable that has the same value in all draws.
     pub stuck: Option<String>,
+    /// A scalar that varies, but has no R̂ or effective sample size: some draws are not finite, or there are too few.
+    pub undefined: Option<String>,
     /// Trajectories that diverged.
     pub divergences: usize,
     /// Trajectories that doubled as often as they may.
@@ -181,6 +183,10 @@ impl NutsCertificate {
             ess: by(|j| j.ess).min_by(|a, b| a.1.total_cmp(&b.1)),
             // A discrete variable may well have one value: it is drawn anew each time.
             stuck: judged.iter().find(|j| j.constant && j.chosen && j.real).map(|j| j.name.clone()),
+            undefined: judged
+                .iter()
+                .find(|j| !j.constant && (j.r_hat.is_none() || j.ess.is_none()))
+                .map(|j| j.name.clone()),
             divergences: statistics().filter(|s| s.divergent).count(),
             saturated: statistics().filter(|s| s.saturated).count(),
             depth: statistics().map(|s| s.tree_depth).max().unwrap_or(0),
@@ -202,6 +208,9 @@ impl NutsCertificate {
         let (Some((_, r_hat)), Some((_, ess))) = (&self.r_hat, &self.ess) else {
             return (false, "there are too few draws to tell".into());
         };
+        if let Some(name) = &self.undefined {
+            return (false, format!("some draws of `{name}` are not finite, or there are too few"));
+        }
         let numbers = format!("R̂ {r_hat:.3}, ESS {ess:.0}, {} divergences", self.divergences);
         let refused = if self.divergences > 0 {
             Some("part of the posterior may not have been reached".to_owned())

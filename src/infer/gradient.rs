@@ -71,7 +71,7 @@ fn starts_of_anchors(query: &Query<'_>, anchors: Option<&mut Anchors<'_>>, count
     let drawn = laplace::draws(anchors, query, FROM_ANCHORS);
     let log_weights = laplace::log_weights(&drawn);
     let total = log_sum_exp(&log_weights);
-    let mut rng = stream(query.seed, StreamPurpose::Start, 0);
+    let mut rng = stream(query.seed, StreamPurpose::Picks, 0);
     let mut pick = || {
         let mut left: f64 = rng.random();
         let chosen = log_weights.iter().position(|w| {

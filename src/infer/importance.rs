@@ -186,6 +186,28 @@ pub(super) fn weigh(record: Record, log_weights: &[f64], ledger: &Ledger) -> Res
     })
 }
 
+/// The log evidence by `n` executions of the prior, and its standard error; `None` where the prior cannot be drawn from, or no
+/// execution is possible.
+///
+/// # Errors
+/// A mistake in the program or its data.
+pub(super) fn prior_evidence(target: &TargetRef<'_>, n: usize, seed: u64) -> Result<Option<(f64, f64)>, InferError> {
+    let generator = Generator { engine: ENGINE.name, proposal: &OwnDistribution, weigh: true, choices: None };
+    let chunks: Vec<usize> = (0..n.div_ceil(CHUNK)).collect();
+    let weigh = |chunk: usize| {
+        let (mut machine, mut rng) = (target.machine(), stream(seed, StreamPurpose::Prior, chunk as u64));
+        let (mut trace, mut ledger) = (Trace::default(), Ledger::default());
+        let size = CHUNK.min(n - chunk * CHUNK);
+        (0..size).map(|_| generator.run(&mut machine, &mut rng, &mut trace, &mut ledger)).collect::<Result<Vec<_>, _>>()
+    };
+    let weighed: Result<Vec<Vec<f64>>, InferError> = chunks.into_par_iter().map(weigh).collect();
+    match weighed {
+        Ok(log_weights) => Ok(Some(log_mean_exp(&log_weights.concat())).filter(|(mean, _)| mean.is_finite())),
+        Err(InferError::Improper { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Smoothed weights, and whether they are to be trusted.
 pub(super) struct Judged {
     /// Normalised, one a draw.
@@ -204,7 +226,7 @@ pub(super) fn judge(log_weights: &[f64]) -> Option<Judged> {
     let threshold = k_hat_threshold(draws);
     let (held, reason) = match k_hat {
         // All weights equal.
-        None if ess > 0.999_999 * draws as f64 => (true, "all weights are equal".into()),
+        None if ess > 0.999_999 * draws as f64 && ess >= ENOUGH => (true, "all weights are equal".into()),
         Some(k) if (k.is_nan() || k >= threshold) && tail_share > NEGLIGIBLE => {
             (false, format!("k̂ {k:.2} ≥ {threshold:.2}: the weights vary too much to be trusted"))
         }

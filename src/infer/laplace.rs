@@ -12,7 +12,7 @@ use super::diagnostics::{K_HAT_LIMIT, pareto_smooth, weights_ess};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::importance::{ENOUGH, judge, weigh};
-use super::modes::{Neighbourhood, look_for_modes, too_few};
+use super::modes::{Neighbourhood, look_for_modes, more_evidence, too_few};
 use super::query::Query;
 use super::stream::{StreamPurpose, stream};
 use super::target::TargetRef;
@@ -80,7 +80,7 @@ pub(super) fn certified(
     mut draw: impl FnMut(&PriorDraws, &mut Anchors<'_>, u64) -> Result<Vec<Drawn>, InferError>,
 ) -> Result<Sampled, InferError> {
     progress.start(engine, n as u64);
-    let (points, log_weights, missed) = {
+    let (points, log_weights, missed, more) = {
         let mut anchors = Anchors::new(&query.compiled, &query.prior).map_err(|error| InferError::Refused {
             engine,
             reason: error.to_string(),
@@ -94,20 +94,22 @@ pub(super) fn certified(
             round += 1;
             let found = look_for_modes(&query.target, &anchors, &neighbourhood, query.seed)?;
             let missed = found.len();
-            if round == ROUNDS {
-                break (points(&anchors, &drawn), log_weights, missed);
-            }
-            let new = found.into_iter().filter(|mode| anchors.insert(mode.clone())).count();
+            let new =
+                if round == ROUNDS { 0 } else { found.into_iter().filter(|mode| anchors.insert(mode.clone())).count() };
             if new == 0 {
-                // The anchors know them all, and draws of another seed are no better.
-                break (points(&anchors, &drawn), log_weights, missed);
+                // There is time for no more; or the anchors know them all, and draws of another seed are no better.
+                let points = points(&anchors, &drawn);
+                let held = missed == 0 && trust(&drawn).0 == 1.0;
+                let others = (engine != ENGINE.name).then_some(&mut anchors);
+                let more = if held { more_evidence(query, others, neighbourhood.evidence())? } else { None };
+                break (points, log_weights, missed, more);
             }
         }
     };
     progress.advance(n as u64);
     let record = query.record(&points)?;
     let mut sampled = weigh(record, &log_weights, &Ledger::default())?;
-    sampled.refuse(too_few(missed));
+    sampled.refuse(too_few(missed).or(more));
     Ok(sampled)
 }
 

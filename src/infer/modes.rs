@@ -8,7 +8,7 @@ use super::anchors::{AnchorMode, Anchors, Drawn, Mode, PriorDraw, PriorDraws, pr
 use super::coordinates::Coordinates;
 use super::diagnostics::weights_ess;
 use super::error::InferError;
-use super::importance::log_mean_exp;
+use super::importance::{log_mean_exp, prior_evidence};
 use super::laplace;
 use super::query::{Query, compile_pieces};
 use super::stream::{Stream, StreamPurpose, stream};
@@ -57,9 +57,18 @@ const ERRORS: f64 = 4.0;
 const PROBES: usize = 256;
 const MOST_PROBES: usize = 16_384;
 
-/// Draws of normal approximations by which the evidence is estimated once more; nats, and standard errors, that it may be above
-/// what a proposal says.
+/// Draws of normal approximations by which the evidence is estimated once more.
 const CHECKED: usize = 1_000;
+
+/// Executions of the prior that do the same: at the least, at most, and the numbers that they may compute.
+const FEWEST_PRIOR: usize = 200;
+const MOST_PRIOR: usize = 2_000;
+const PRIOR_WORK: usize = 400_000;
+
+/// The standard error of their estimate, in nats, at which there is no need of the other.
+const PRECISE: f64 = 0.1;
+
+/// Nats, and standard errors, by which either may be above.
 const MORE: f64 = 0.05;
 const MORE_ERRORS: f64 = 3.0;
 
@@ -79,6 +88,11 @@ impl Neighbourhood {
         let total = log_sum_exp(log_weights);
         let weights: Vec<f64> = log_weights.iter().map(|w| (w - total).exp()).collect();
         Self { draws, log_evidence, evidence_error, ess: weights_ess(&weights) }
+    }
+
+    /// ln of the evidence, and its standard error.
+    pub fn evidence(&self) -> (f64, f64) {
+        (self.log_evidence, self.evidence_error)
     }
 
     /// The share that a part with this ln of its mass has of all that there is with it. Everything, where the draws have nothing.
@@ -207,13 +221,34 @@ pub(super) fn left_out(
     if !modes.is_empty() {
         return Ok(too_few(modes.len()));
     }
+    more_evidence(query, Some(anchors), draws.evidence())
+}
+
+/// What speaks against draws that find less of the evidence (ln of it, with its error) than normal approximations do (where
+/// they are no draws of these), or executions of the prior.
+///
+/// # Errors
+/// A mistake in the program.
+pub(super) fn more_evidence(
+    query: &Query<'_>,
+    anchors: Option<&mut Anchors<'_>>,
+    found: (f64, f64),
+) -> Result<Option<String>, InferError> {
+    let by_prior = match (PRIOR_WORK / query.compiled.work().max(1)).min(MOST_PRIOR) {
+        0..FEWEST_PRIOR => None,
+        n => prior_evidence(&query.target, n, query.seed)?,
+    };
+    // One that is good enough will do.
+    let anchors = anchors.filter(|_| by_prior.is_none_or(|(_, error)| error > PRECISE));
+    let by_anchors =
+        anchors.map(|anchors| log_mean_exp(&laplace::log_weights(&laplace::draws(anchors, query, CHECKED))));
+    let others = [("executions of the prior find", by_prior), ("normal approximations find", by_anchors)];
     // An estimate that is too high is one of few: its mean is the evidence.
-    let checked = laplace::draws(anchors, query, CHECKED);
-    let (log_evidence, error) = log_mean_exp(&laplace::log_weights(&checked));
-    let above = log_evidence - draws.log_evidence - MORE_ERRORS * error.hypot(draws.evidence_error);
-    Ok((above > MORE).then(|| {
-        let more = 100.0 * (log_evidence - draws.log_evidence).exp_m1();
-        format!("normal approximations find {more:.0} % more of the posterior than these draws")
+    Ok(others.into_iter().find_map(|(who, other)| {
+        let (log_evidence, error) = other?;
+        let above = log_evidence - found.0 - MORE_ERRORS * error.hypot(found.1);
+        let more = 100.0 * (log_evidence - found.0).exp_m1();
+        (above > MORE).then(|| format!("{who} {more:.0} % more of the posterior than these draws"))
     }))
 }
 

@@ -8,9 +8,12 @@ use super::record::{Chunk, Record};
 use super::stream::{Stream, StreamPurpose, stream};
 use super::target::TargetRef;
 use super::trace::{Choice, Ledger, Trace};
-use crate::runtime::{AddressId, Addresses, Handler, Machine, Site, Stop};
+use crate::runtime::{AddressId, Addresses, Handler, Machine, Outcome, Site, Stop};
 use crate::span::Span;
 use crate::value::Value;
+
+/// Executions of a draw before it is given up: what is left out may be drawn where numbers overflow.
+const TRIES: usize = 4;
 
 /// Executes a target with the values of some variables.
 pub(super) struct Replayer<'t> {
@@ -26,7 +29,7 @@ impl<'t> Replayer<'t> {
     /// The draws of `chunk` (addresses are those of `addresses`) with all variables of their executions.
     ///
     /// # Errors
-    /// A mistake in the program.
+    /// A mistake in the program; a draw that the program does not allow.
     pub fn record(&mut self, chunk: &Chunk, addresses: &Addresses) -> Result<Record, InferError> {
         let mut whole = Chunk::default();
         let mut ledger = Ledger::default();
@@ -34,12 +37,21 @@ impl<'t> Replayer<'t> {
         // By address of the machine: the address of the draw.
         let mut same: FxHashMap<AddressId, Option<AddressId>> = FxHashMap::default();
         for draw in &chunk.draws {
-            trace.clear();
             let values = draw.iter().map(|(address, _, value)| (*address, value)).collect();
-            let mut fill =
-                Fill { values, addresses, same: &mut same, trace: &mut trace, ledger: &mut ledger, rng: &mut self.rng };
-            self.machine.run(&mut fill)?;
-            whole.push(&trace);
+            let (same, trace, ledger, rng) = (&mut same, &mut trace, &mut ledger, &mut self.rng);
+            let mut fill = Fill { values, addresses, same, trace, ledger, rng };
+            let mut tries = 0;
+            while {
+                fill.trace.clear();
+                self.machine.run(&mut fill)? == Outcome::Rejected
+            } {
+                tries += 1;
+                if tries == TRIES {
+                    let reason = "the program rejects a draw that its compiled density allows".to_owned();
+                    return Err(InferError::SamplerFailed { engine: "replay", reason });
+                }
+            }
+            whole.push(trace);
         }
         let mut record = Record::default();
         record.append(&whole, self.machine.addresses());

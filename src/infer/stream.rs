@@ -29,6 +29,10 @@ pub enum StreamPurpose {
     Output,
     /// Sequential Monte Carlo; the index is the run.
     Particles,
+    /// Executions of the prior that estimate the evidence; the index is the chunk.
+    Prior,
+    /// Which draws engines start from.
+    Picks,
 }
 
 /// The stream `index` of `purpose` under `seed`: a function of the three alone (SplitMix64 mixes them into a state).
@@ -44,6 +48,8 @@ pub fn stream(seed: u64, purpose: StreamPurpose, index: u64) -> Stream {
         StreamPurpose::Paths => 8,
         StreamPurpose::Output => 9,
         StreamPurpose::Particles => 10,
+        StreamPurpose::Prior => 11,
+        StreamPurpose::Picks => 12,
     };
     let mut state = split_mix(seed);
     state = split_mix(state ^ purpose);

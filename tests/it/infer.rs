@@ -3,6 +3,7 @@
 mod advi;
 mod calibration;
 mod certificate;
+mod certified;
 mod conjugate;
 mod densities;
 mod diagnostics;

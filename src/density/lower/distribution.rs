@@ -1,6 +1,7 @@
 //! Distributions and their log densities as nodes.
 
 use super::symbol::Scope;
+use super::valid::where_valid;
 use super::{Lowered, Lowering, NotCompiled, Symbol};
 use crate::builtin::Builtin;
 use crate::check::core::{self, Argument, DistributionKind};
@@ -64,25 +65,16 @@ impl<'p> Lowering<'_, 'p> {
             (Family::Mixture, [LawArgument::Vector(weights), LawArgument::Distributions(components)], [_])
                 if weights.len() == components.len() =>
             {
-                let mut terms = Vec::with_capacity(weights.len());
-                for (weight, component) in weights.clone().iter().zip(components) {
-                    let log_weight = self.context.graph.builtin(Builtin::Log, &[*weight]);
-                    let log_density = self.log_density(component, point, shape);
-                    terms.push(self.context.graph.add(log_weight, log_density));
+                if let Some(conditions) = self.context.validity(law) {
+                    let mut terms = Vec::with_capacity(weights.len());
+                    for (weight, component) in weights.iter().zip(components) {
+                        let log_weight = self.context.graph.builtin(Builtin::Log, &[*weight]);
+                        let log_density = self.log_density(component, point, shape);
+                        terms.push(self.context.graph.add(log_weight, log_density));
+                    }
+                    let log_density = self.context.graph.log_sum_exp(&terms);
+                    return where_valid(&mut self.context.graph, log_density, &conditions);
                 }
-                return self.context.graph.log_sum_exp(&terms);
-            }
-            // Latents are in order by construction; data may not be.
-            (Family::Ordered, [LawArgument::Distribution(base), LawArgument::Scalar(_)], elements)
-                if elements.iter().all(|e| graph.value(*e).is_none()) =>
-            {
-                let mut terms = Vec::with_capacity(elements.len() + 1);
-                for element in elements {
-                    terms.push(self.log_density(base, &[*element], PointShape::Scalar));
-                }
-                let n = self.context.graph.constant(elements.len() as f64 + 1.0);
-                terms.push(self.context.graph.builtin(Builtin::Lgamma, &[n]));
-                return self.context.graph.sum(&terms);
             }
             _ => {}
         }
@@ -100,6 +92,22 @@ impl<'p> Lowering<'_, 'p> {
             }
             None => graph.block(block)[0],
         }
+    }
+
+    /// The log density of ordered draws at elements that are in order by construction.
+    pub(super) fn in_order(&mut self, law: &Law, elements: &[Node]) -> Option<Node> {
+        let (Family::Ordered, [LawArgument::Distribution(base), LawArgument::Scalar(_)]) =
+            (law.family, &law.arguments[..])
+        else {
+            return None;
+        };
+        let mut terms = Vec::with_capacity(elements.len() + 1);
+        for element in elements {
+            terms.push(self.log_density(base, &[*element], PointShape::Scalar));
+        }
+        let n = self.context.graph.constant(elements.len() as f64 + 1.0);
+        terms.push(self.context.graph.builtin(Builtin::Lgamma, &[n]));
+        Some(self.context.graph.sum(&terms))
     }
 
     /// The log density of `law` at a value.

@@ -366,7 +366,9 @@ impl<'p> Lowering<'_, 'p> {
     fn blocked(&mut self, kind: BlockKind, inputs: Vec<Node>, shape: Vec<usize>) -> Lowered<Symbol> {
         let varying = inputs.iter().map(|n| self.context.graph.value(*n).is_none()).collect();
         let outputs = shape.iter().product();
+        let fallible = kind.may_fail();
         let items = self.context.graph.block(Block { kind, inputs, varying, outputs });
+        self.path.fallible.extend(items.first().filter(|_| fallible));
         Ok(Symbol::Nodes { base: Base::Real, shape, items: items.into() })
     }
 

@@ -10,6 +10,7 @@ mod expression;
 mod statement;
 mod symbol;
 mod transform;
+mod valid;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::symbol::Scope;
 pub(super) use self::symbol::Symbol;
+use self::valid::Ranges;
 use super::graph::{Graph, Node};
 use super::law::Law;
 use crate::check::core::ModelId;
@@ -94,6 +96,8 @@ pub(super) struct Path {
     /// Known elements of arrays, which fill the gaps between masked ones.
     pub given: Vec<(VariableId, Indices, Value)>,
     pub guards: Vec<Guard>,
+    /// First outputs of blocks that fail on some inputs, and are then no number.
+    pub fallible: Vec<Node>,
     /// Whether anything was known that counts in the density.
     pub observed: bool,
 }
@@ -150,6 +154,10 @@ pub(super) struct Context<'p> {
     pub opaque: FxHashMap<Node, Arc<str>>,
     /// By node of a constrained scalar: its coordinate and support.
     pub constrained: FxHashMap<Node, (usize, Support<Node>)>,
+    /// Where the values of nodes are, as far as that was asked.
+    ranges: Ranges,
+    /// Vectors that are simplexes by construction.
+    simplexes: FxHashSet<Vec<Node>>,
     /// Whether each node is computed from an opaque one; follows the graph.
     reached: Vec<bool>,
 }
@@ -167,12 +175,14 @@ impl<'p> Context<'p> {
             coordinates: FxHashMap::default(),
             opaque: FxHashMap::default(),
             constrained: FxHashMap::default(),
+            ranges: Ranges::default(),
+            simplexes: FxHashSet::default(),
             reached: Vec::new(),
         }
     }
 
     /// Whether `node` is computed from a variable without coordinates.
-    fn depends_on_opaque(&mut self, node: Node) -> bool {
+    pub fn depends_on_opaque(&mut self, node: Node) -> bool {
         if self.opaque.is_empty() {
             return false;
         }

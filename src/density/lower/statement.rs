@@ -2,11 +2,13 @@
 
 use super::symbol::Scope;
 use super::transform::constrain;
+use super::valid::Range;
 use super::{Computed, Guard, Latent, Lowered, Lowering, MAX_DEPTH, MAX_ITERATIONS, NotCompiled, Symbol};
 use crate::check::core::{
     self, Annotation, Block, DistributionKind, Expr, Let, ModelId, Random, Size, Stmt, StmtKind, Target, Type,
     VariableKind,
 };
+use crate::density::block::PointShape;
 use crate::density::graph::Node;
 use crate::density::law::Law;
 use crate::dist::Support;
@@ -305,9 +307,18 @@ impl<'p> Lowering<'_, 'p> {
                 self.context.constrained.insert(*x, (*coordinate, support.clone()));
             }
             latent.log_jacobian = log_jacobian;
-            let shape = if ty.rank == 0 { Vec::new() } else { vec![x.len()] };
+            if matches!(support, Support::Simplex(_)) {
+                self.context.simplexes.insert(x.clone());
+            }
+            latent.log_density = match self.in_order(&latent.law, &x) {
+                Some(log_density) => log_density,
+                None => {
+                    let point = if scalar { PointShape::Scalar } else { PointShape::Vector };
+                    self.log_density(&latent.law, &x, point)
+                }
+            };
+            let shape = if scalar { Vec::new() } else { vec![x.len()] };
             latent.value = Symbol::Nodes { base: Base::Real, shape, items: x.into() };
-            latent.log_density = self.log_density_at(&latent.law.clone(), &latent.value)?;
         }
         let value = latent.value.clone();
         self.path.latents.push(latent);
@@ -345,6 +356,7 @@ impl<'p> Lowering<'_, 'p> {
         if !self.context.held.contains(name) {
             let node = self.context.graph.fresh();
             self.context.opaque.insert(node, name.clone());
+            self.context.ranges.insert(node, Some(Range::integers(lower, upper)));
             return Ok(Symbol::node(base, node));
         }
         let unbounded = || NotCompiled::Unbounded { name: name.to_string(), span: latent.span };

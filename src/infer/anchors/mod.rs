@@ -21,6 +21,7 @@ pub use prior::{PriorDraw, PriorDraws, prior_draws};
 use rustc_hash::FxHashMap;
 
 use self::order::decoding_order;
+use self::slices::close_gaps;
 use crate::density::{Compiled, Density, Evaluator as _, LatentKey, OwnDistributionAt, PathStructure, TapeEvaluator};
 
 /// Modes less likely than the best by this factor (as a logarithm) are dropped.
@@ -100,6 +101,8 @@ pub struct Anchors<'c> {
     pub(super) paths: Vec<AnchorPath<'c>>,
     elements: Vec<Element>,
     modes: Vec<AnchorMode>,
+    /// Of paths on which no climb found a mode: slices, or their prior where the density is largest.
+    elsewhere: Vec<AnchorMode>,
     /// What draws are made of: the modes, or slices of the posterior.
     pub(super) components: Vec<AnchorMode>,
     log_evidence: f64,
@@ -134,6 +137,7 @@ impl<'c> Anchors<'c> {
             paths,
             elements,
             modes: Vec::new(),
+            elsewhere: Vec::new(),
             components: Vec::new(),
             log_evidence: f64::NEG_INFINITY,
         };
@@ -141,9 +145,13 @@ impl<'c> Anchors<'c> {
         for path in 0..anchors.paths.len() {
             anchors.climb(path, prior, starts);
         }
+        for path in 0..anchors.paths.len() {
+            if anchors.modes.iter().all(|mode| mode.path != path) {
+                anchors.elsewhere.extend(anchors.without_mode(path, prior));
+            }
+        }
         anchors.settle();
-        // A climb may fail along a curve that slices follow.
-        if anchors.modes.is_empty() && anchors.slice(prior).is_none() { Err(NoAnchors::NoMode) } else { Ok(anchors) }
+        if anchors.components.is_empty() { Err(NoAnchors::NoMode) } else { Ok(anchors) }
     }
 
     /// The density that the anchors are of.
@@ -261,10 +269,48 @@ impl<'c> Anchors<'c> {
         }
     }
 
-    /// Orders modes by evidence and drops those that hardly count; draws are made of the modes.
+    /// Components of a path on which no climb found a mode: a curve or an edge that slices follow, or where executions of the
+    /// prior find the largest density.
+    fn without_mode(&self, path: usize, prior: &PriorDraws) -> Vec<AnchorMode> {
+        let slices = self.slices_of(path, prior);
+        if !slices.is_empty() {
+            return slices;
+        }
+        let own = &self.paths[path];
+        let mut evaluator = own.density.on_tape();
+        let best = prior
+            .draws
+            .iter()
+            .map(|draw| own.local(&prior.filled(draw)))
+            .map(|z| (evaluator.value(&z), z))
+            .filter(|(log_density, _)| *log_density > f64::NEG_INFINITY && log_density.is_finite())
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let component = best.map(|(log_density, location)| {
+            let (n, scales) = (location.len(), own.local(&prior.scales));
+            let mut factor = vec![0.0; n * n];
+            for (i, scale) in scales.into_iter().enumerate() {
+                factor[i * n + i] = scale;
+            }
+            let mode = Mode { location, log_density, factor };
+            AnchorMode { path, mode, pieces: own.pieces.clone(), log_evidence: f64::NEG_INFINITY }
+        });
+        component.into_iter().collect()
+    }
+
+    /// Orders modes by evidence and drops those that hardly count; draws are made of the modes, and of what stands for modes
+    /// where there are none.
     fn settle(&mut self) {
         self.log_evidence = settle(&mut self.modes);
         self.components.clone_from(&self.modes);
+        if !self.elsewhere.is_empty() {
+            self.components.extend(self.elsewhere.iter().cloned());
+            self.log_evidence = settle(&mut self.components);
+            for (index, path) in self.paths.iter().enumerate() {
+                if let Some(whole) = path.pieces.first().filter(|_| self.elsewhere.iter().any(|c| c.path == index)) {
+                    close_gaps(&mut self.components, index, *whole);
+                }
+            }
+        }
     }
 
     /// Evaluators of all paths, for one thread.

@@ -76,10 +76,12 @@ pub fn prior_draws(
     let mut draws = Vec::with_capacity(n);
     for _ in 0..n {
         match generator.run(&mut machine, rng, &mut trace, &mut ledger) {
-            Ok(_) => {
+            Ok(log_weight) => {
                 draws.push(PriorDraw::of(&trace, machine.addresses(), &coordinates));
                 // On one path all executions choose the same variables, and observations after the last do not count here.
-                generator.choices = (compiled.paths() == 1).then_some(trace.choices.len());
+                if log_weight > f64::NEG_INFINITY && compiled.paths() == 1 {
+                    generator.choices = Some(trace.choices.len());
+                }
             }
             Err(InferError::Improper { .. }) => return Ok(PriorDraws::origin(dimension)),
             Err(error) => return Err(error),

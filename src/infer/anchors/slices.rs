@@ -143,12 +143,15 @@ impl Anchors<'_> {
     pub(in crate::infer) fn slice(&mut self, prior: &PriorDraws) -> Option<Components> {
         let mut components: Vec<AnchorMode> = Vec::new();
         let mut any = false;
-        for (index, path) in self.paths.iter().enumerate() {
-            let modes: Vec<&AnchorMode> = self.modes.iter().filter(|m| m.path == index).collect();
-            let few = (1..=MOST_SLICED).contains(&path.coordinates.len());
-            let slices = if few { slices(path, index, &modes, prior) } else { Vec::new() };
+        for index in 0..self.paths.len() {
+            let slices = self.slices_of(index, prior);
             any |= !slices.is_empty();
-            if slices.is_empty() { components.extend(modes.into_iter().cloned()) } else { components.extend(slices) }
+            if slices.is_empty() {
+                let own = |component: &&AnchorMode| component.path == index;
+                components.extend(self.modes.iter().chain(&self.elsewhere).filter(own).cloned());
+            } else {
+                components.extend(slices);
+            }
         }
         let log_evidence = settle(&mut components);
         for (index, path) in self.paths.iter().enumerate() {
@@ -160,6 +163,14 @@ impl Anchors<'_> {
         sliced.then(|| self.exchange(Components { components, log_evidence }))
     }
 
+    /// Slices of a path; none where it has no coordinate, or too many.
+    pub(super) fn slices_of(&self, index: usize, prior: &PriorDraws) -> Vec<AnchorMode> {
+        let path = &self.paths[index];
+        let modes: Vec<&AnchorMode> = self.modes.iter().filter(|m| m.path == index).collect();
+        let few = (1..=MOST_SLICED).contains(&path.coordinates.len());
+        if few { slices(path, index, &modes, prior) } else { Vec::new() }
+    }
+
     /// Makes draws of other components, and gives those of before.
     pub(in crate::infer) fn exchange(&mut self, mut other: Components) -> Components {
         std::mem::swap(&mut self.components, &mut other.components);
@@ -169,7 +180,7 @@ impl Anchors<'_> {
 }
 
 /// Widens intervals so that those of a path leave no gap where one was dropped.
-fn close_gaps(components: &mut [AnchorMode], path: usize, whole: (f64, f64)) {
+pub(super) fn close_gaps(components: &mut [AnchorMode], path: usize, whole: (f64, f64)) {
     let own = |c: &AnchorMode| c.path == path;
     let mut ends: Vec<(f64, f64)> = components.iter().filter(|c| own(c)).map(|c| c.pieces[0]).collect();
     ends.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -141,6 +141,7 @@ impl<'a> MarkovChain<'a> {
             rng,
             ledger: &mut chain.ledger,
             log_fresh: 0.0,
+            redrawn: Vec::new(),
         };
         if chain.machine.run(&mut replay)? == Outcome::Rejected {
             return Ok(None);
@@ -246,18 +247,19 @@ impl<'a> MarkovChain<'a> {
             rng,
             ledger: &mut self.ledger,
             log_fresh: 0.0,
+            redrawn: Vec::new(),
         };
         let outcome = self.machine.run(&mut replay)?;
-        let log_fresh = replay.log_fresh;
+        let (log_fresh, redrawn) = (replay.log_fresh, replay.redrawn);
         let log_ratio = if outcome == Outcome::Rejected {
             f64::NEG_INFINITY
         } else {
-            // Choices that vanish would have to be drawn again on the way back.
+            // Choices that vanish, or are of another kind now, would have to be drawn again on the way back.
             let log_stale: f64 = self
                 .current
                 .choices
                 .iter()
-                .filter(|c| self.spare.position(c.address).is_none())
+                .filter(|c| self.spare.position(c.address).is_none() || redrawn.contains(&c.address))
                 .map(|c| drawn_log_density(&c.law, c.simulate.as_ref(), &c.value))
                 .sum();
             self.spare.tempered(self.temperature) - self.current.tempered(self.temperature)
@@ -411,6 +413,8 @@ struct Replay<'a> {
     ledger: &'a mut Ledger,
     /// Log density with which the choices that are new were drawn.
     log_fresh: f64,
+    /// Addresses of the old execution at which there is another choice now.
+    redrawn: Vec<AddressId>,
 }
 
 impl Replay<'_> {
@@ -447,6 +451,9 @@ impl Handler for Replay<'_> {
                 // The start of the chain could draw everything, so this is a choice that only later executions reach.
                 let Some(value) = drawn else { return Err(Stop::Reject) };
                 self.log_fresh += drawn_log_density(site.law, site.simulate, &value);
+                if self.old.position(site.address).is_some() {
+                    self.redrawn.push(site.address);
+                }
                 value
             }
         };
