@@ -31,6 +31,7 @@ use crate::api::{Builder, Data, Model, Script};
 use crate::check;
 use crate::foundation::{AnchorKind, TuneOptions};
 use crate::infer::{CalibrationOptions, GewekeOptions, InferOptions, Method};
+use crate::network::Device;
 use crate::runtime::Limits;
 use crate::span::{FileId, SourceMap};
 use crate::syntax;
@@ -173,8 +174,8 @@ struct TraceArgs {
     #[arg(short, value_name = "N", default_value_t = 1)]
     n: usize,
     /// What is hidden (`@ ?`)
-    #[arg(long, default_value = "role", value_parser = mask())]
-    mask: MaskArg,
+    #[arg(long, default_value = "role", value_parser = named(Mask::ALL))]
+    mask: Mask,
     /// Same seed, same executions
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -201,7 +202,8 @@ struct TrainArgs {
     /// Where the weights go
     #[arg(short, long, value_name = "WEIGHTS")]
     output: PathBuf,
-    /// Go on from WEIGHTS.checkpoint, as if it had never stopped; of the other options only --steps counts, where it is given
+    /// Go on from WEIGHTS.checkpoint, as if it had never stopped; of the other options only --steps (where it is given) and
+    /// --device count
     #[arg(long)]
     resume: bool,
     /// Start from these weights
@@ -245,11 +247,14 @@ struct TrainArgs {
     #[arg(long, value_name = "N")]
     train_layers: Option<usize>,
     /// What the head's components are placed relative to
-    #[arg(long, default_value = "laplace", value_parser = anchors())]
-    anchors: AnchorArg,
+    #[arg(long, default_value = "laplace", value_parser = named(AnchorKind::ALL))]
+    anchors: AnchorKind,
     /// How programs become tokens
     #[arg(long, value_enum, default_value = "lexeme")]
     encoding: EncodingArg,
+    /// Where the network's passes are computed
+    #[arg(long, default_value = "cpu", value_parser = named(Device::ALL))]
+    device: Device,
     /// Start from the encoder, language head and tokenizer of RoBERTa or CodeBERT in a folder of Hugging Face's
     #[arg(long, value_name = "DIR", conflicts_with_all = ["init", "resume", "encoding", "width", "layers"])]
     init_encoder: Option<PathBuf>,
@@ -321,11 +326,14 @@ struct EvaluateArgs {
         value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     cases: u64,
     /// What is hidden of each execution
-    #[arg(long, default_value = "role", value_parser = mask(), conflicts_with = "oracle")]
-    mask: MaskArg,
+    #[arg(long, default_value = "role", value_parser = named(Mask::ALL), conflicts_with = "oracle")]
+    mask: Mask,
     /// Log densities alone: no draws, no weights
     #[arg(long)]
     no_draws: bool,
+    /// Where log densities are computed; draws are decoded on the processor
+    #[arg(long, default_value = "cpu", value_parser = named(Device::ALL))]
+    device: Device,
     /// Same seed, same answer
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -355,26 +363,15 @@ enum EncodingArg {
     Text,
 }
 
-/// Anchors by their name.
-#[derive(Clone, Copy, Debug)]
-struct AnchorArg(AnchorKind);
-
-fn anchors() -> impl TypedValueParser<Value = AnchorArg> {
-    let names = AnchorKind::ALL.map(|(name, _, help)| PossibleValue::new(name).help(help));
-    PossibleValuesParser::new(names).map(|name| {
-        let found = AnchorKind::ALL.iter().find(|(own, ..)| *own == name);
-        AnchorArg(found.map_or(AnchorKind::Laplace, |(_, kind, _)| *kind))
+/// One of a table of names with their meaning and a line of help.
+fn named<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [(&'static str, T, &'static str); N],
+) -> impl TypedValueParser<Value = T> {
+    let names = all.map(|(name, _, help)| PossibleValue::new(name).help(help));
+    PossibleValuesParser::new(names).try_map(move |name| {
+        let found = all.iter().find(|(own, ..)| *own == name);
+        found.map(|(_, value, _)| *value).ok_or("not one of the names")
     })
-}
-
-/// A mask by its name.
-#[derive(Clone, Copy, Debug)]
-struct MaskArg(Mask);
-
-fn mask() -> impl TypedValueParser<Value = MaskArg> {
-    let names = Mask::ALL.map(|(name, _, help)| PossibleValue::new(name).help(help));
-    PossibleValuesParser::new(names)
-        .map(|name| MaskArg(Mask::ALL.iter().find(|(own, ..)| *own == name).map_or(Mask::Role, |(_, mask, _)| *mask)))
 }
 
 #[derive(Debug, Args)]

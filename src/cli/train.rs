@@ -47,6 +47,7 @@ pub(super) fn train(arguments: &TrainArgs) -> Result<Status, Failure> {
     } else {
         fresh(arguments, targets, names).map_err(|e| failure(&e))?
     };
+    trainer.set_device(arguments.device).map_err(|e| failure(&e))?;
     let metrics = beside(&arguments.output, "metrics.jsonl");
     let mut run = Run {
         arguments,
@@ -114,13 +115,13 @@ fn fresh(arguments: &TrainArgs, targets: Vec<Target>, programs: Vec<String>) -> 
     let (sizes, seed) = ((arguments.width as usize, arguments.layers as usize), arguments.seed);
     let foundation = match (&arguments.init, &arguments.init_encoder) {
         (Some(path), _) => Foundation::load(path)?,
-        (None, Some(folder)) => Foundation::from_hugging_face(folder, arguments.anchors.0, seed)?,
+        (None, Some(folder)) => Foundation::from_hugging_face(folder, arguments.anchors, seed)?,
         (None, None) => {
             let encoding = match arguments.encoding {
                 EncodingArg::Lexeme => Encoding::Lexeme(vocabulary()),
                 EncodingArg::Text => text_vocabulary(&targets, seed)?,
             };
-            Foundation::untrained(encoding, arguments.anchors.0, sizes, seed)?
+            Foundation::untrained(encoding, arguments.anchors, sizes, seed)?
         }
     };
     let options = TrainOptions {
