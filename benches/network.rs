@@ -1,14 +1,16 @@
 //! A training step of the compact preset, and decoding: plain timings, to set beside `benches/network.py`.
 //!
-//! `cargo bench --bench network -- [threads] [seconds]` prints medians. 4 layers, width 128, 4 heads, inner 512, 16 sequences
-//! of 128 tokens, a language loss at every seventh token, Adam with a global-norm clip.
+//! `cargo bench --bench network -- [threads] [seconds] [sequences] [device]` prints medians. 4 layers, width 128, 4 heads, inner
+//! 512, 16 sequences of 128 tokens, a language loss at every seventh token, Adam with a global-norm clip. With a device (`cpu`,
+//! `cuda`, or `composed`: the operations of a GPU on the processor) training steps alone are timed, there.
 
 #![allow(clippy::expect_used, clippy::print_stdout)]
 
 use std::time::{Duration, Instant};
 
 use unmask::network::{
-    Adam, AdamOptions, Batch, DecoderConfig, EncoderConfig, HeadConfig, Network, NetworkConfig, Seeds, Sequence,
+    Adam, AdamOptions, Batch, DecoderConfig, Device, EncoderConfig, HeadConfig, Network, NetworkConfig, Placement,
+    Seeds, Sequence,
 };
 
 const VOCABULARY: usize = 500;
@@ -38,8 +40,8 @@ fn sequence(decoder: bool) -> Sequence {
     }
 }
 
-/// Median, quickest, and number of runs within a time.
-fn report(what: &str, seconds: f64, mut run: impl FnMut()) {
+/// Median, quickest, and number of runs within a time; the tokens of a run, if it has any, by the second.
+fn report(what: &str, seconds: f64, tokens: usize, mut run: impl FnMut()) {
     for _ in 0..5 {
         run();
     }
@@ -51,18 +53,23 @@ fn report(what: &str, seconds: f64, mut run: impl FnMut()) {
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
-    println!("{what}: median {:.1} ms, quickest {:.1} ms, {} runs", times[times.len() / 2], times[0], times.len());
+    let median = times[times.len() / 2];
+    let rate = if tokens > 0 { format!(", {:.0} tokens/s", 1e3 * tokens as f64 / median) } else { String::new() };
+    println!("{what}: median {median:.1} ms, quickest {:.1} ms, {} runs{rate}", times[0], times.len());
 }
 
 fn main() {
     let numbers_given: Vec<f64> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let threads = numbers_given.first().map_or(2, |&t| t as usize);
     let seconds = numbers_given.get(1).copied().unwrap_or(10.0);
+    let sequences = numbers_given.get(2).map_or(BATCH, |&n| n as usize);
+    let names = Device::ALL.map(|(name, device, _)| (name, device)).into_iter().chain([("composed", Device::Composed)]);
+    let device = std::env::args().find_map(|a| names.clone().find(|(name, _)| *name == a));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-    pool.install(|| all(threads, seconds));
+    pool.install(|| all(threads, seconds, sequences, device));
 }
 
-fn all(threads: usize, seconds: f64) {
+fn all(threads: usize, seconds: f64, sequences: usize, device: Option<(&str, Device)>) {
     let encoder = EncoderConfig::compact(VOCABULARY, 256, FEATURES);
     let plain = NetworkConfig { encoder: encoder.clone(), language: true, decoder: None, head: None };
     let decoder = Some(DecoderConfig::light(24));
@@ -74,15 +81,19 @@ fn all(threads: usize, seconds: f64) {
         let mut network = Network::new(config, 1).expect("a network");
         let mut adam = Adam::new(&network, AdamOptions { total: 1_000_000, ..AdamOptions::default() });
         let mut batch = Batch::default();
-        (0..BATCH).for_each(|_| batch.push(&sequence(decodes)));
-        report(&format!("unmask, {threads} threads, a training step ({what})"), seconds, || {
-            let pass = network.forward(&batch).expect("a pass");
+        (0..sequences).for_each(|_| batch.push(&sequence(decodes)));
+        let (place, device) = device.map_or_else(Default::default, |(name, device)| (format!(" and {name}"), device));
+        let mut placement = Placement::new(device, &network).expect("a device");
+        let what = format!("unmask, {threads} threads{place}, a training step ({what})");
+        report(&what, seconds, batch.tokens.len(), || {
+            let pass = placement.forward(&network, &batch).expect("a pass");
             let head = pass.head().map(|values| values.iter().map(|v| v * 0.01).collect());
             let seeds = Seeds { language: Some(1.0), head, ..Seeds::default() };
             let gradients = pass.backward(seeds).expect("gradients");
             adam.step(&mut network, &gradients).expect("a step");
+            placement.update(&network).expect("a copy");
         });
-        if decodes {
+        if decodes && device == Device::Processor {
             decode(&network, threads, seconds / 3.0);
         }
     }
@@ -91,14 +102,14 @@ fn all(threads: usize, seconds: f64) {
 /// One encoding, and 1,000 draws of four elements with eight components each.
 fn decode(network: &Network, threads: usize, seconds: f64) {
     let (sequence, draws) = (sequence(true), 1_000);
-    report(&format!("unmask, {threads} threads, an encoding of {LENGTH} tokens"), seconds, || {
+    report(&format!("unmask, {threads} threads, an encoding of {LENGTH} tokens"), seconds, LENGTH, || {
         network.encode(&sequence).expect("an encoding");
     });
     let features = numbers(draws * 24);
     let components: Vec<u32> = (0..8 * draws as u32).map(|c| c / 8).collect();
     let component_features = numbers(components.len() * 26);
     let encoded = network.encode(&sequence).expect("an encoding");
-    report(&format!("unmask, {threads} threads, {draws} draws of 4 elements"), seconds, || {
+    report(&format!("unmask, {threads} threads, {draws} draws of 4 elements"), seconds, 0, || {
         let mut decoding = network.decode(encoded.clone(), &sequence.memory, draws).expect("a decoder");
         for &row in &sequence.element_rows {
             let decoded = decoding.step(row, &features, None).expect("a step");

@@ -33,6 +33,7 @@ use crate::api::{Builder, Data, Model, Script};
 use crate::check;
 use crate::foundation::{Decode, TuneOptions};
 use crate::infer::{CalibrationOptions, GewekeOptions, InferOptions, Method};
+use crate::network::Device;
 use crate::runtime::Limits;
 use crate::span::{FileId, SourceMap};
 use crate::syntax;
@@ -176,8 +177,8 @@ struct TraceArgs {
     #[arg(short, value_name = "N", default_value_t = 1)]
     n: usize,
     /// What is hidden (`@ ?`)
-    #[arg(long, default_value = "role", value_parser = mask())]
-    mask: MaskArg,
+    #[arg(long, default_value = "role", value_parser = named(Mask::ALL))]
+    mask: Mask,
     /// Same seed, same executions
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -246,14 +247,17 @@ struct EvaluateArgs {
         value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     cases: u64,
     /// What is hidden of each execution
-    #[arg(long, default_value = "role", value_parser = mask(), conflicts_with = "oracle")]
-    mask: MaskArg,
+    #[arg(long, default_value = "role", value_parser = named(Mask::ALL), conflicts_with = "oracle")]
+    mask: Mask,
     /// How draws are decoded
     #[arg(long, value_enum, default_value = "light")]
     decode: DecodeArg,
     /// Log densities alone: no draws, no weights
     #[arg(long)]
     no_draws: bool,
+    /// Where log densities are computed; draws are decoded on the processor
+    #[arg(long, default_value = "cpu", value_parser = named(Device::ALL))]
+    device: Device,
     /// Same seed, same answer
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -283,14 +287,15 @@ impl From<DecodeArg> for Decode {
     }
 }
 
-/// A mask by its name.
-#[derive(Clone, Copy, Debug)]
-struct MaskArg(Mask);
-
-fn mask() -> impl TypedValueParser<Value = MaskArg> {
-    let names = Mask::ALL.map(|(name, _, help)| PossibleValue::new(name).help(help));
-    PossibleValuesParser::new(names)
-        .map(|name| MaskArg(Mask::ALL.iter().find(|(own, ..)| *own == name).map_or(Mask::Role, |(_, mask, _)| *mask)))
+/// One of a table of names with their meaning and a line of help.
+fn named<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [(&'static str, T, &'static str); N],
+) -> impl TypedValueParser<Value = T> {
+    let names = all.map(|(name, _, help)| PossibleValue::new(name).help(help));
+    PossibleValuesParser::new(names).try_map(move |name| {
+        let found = all.iter().find(|(own, ..)| *own == name);
+        found.map(|(_, value, _)| *value).ok_or("not one of the names")
+    })
 }
 
 #[derive(Debug, Args)]

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use super::named;
 use crate::foundation::{AnchorKind, Shape};
+use crate::network::Device;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Everything needed to go on is in WEIGHTS.checkpoint, metrics are in WEIGHTS.metrics.jsonl.")]
@@ -19,7 +20,8 @@ pub(super) struct TrainArgs {
     /// Where the weights go
     #[arg(short, long, value_name = "WEIGHTS")]
     pub output: PathBuf,
-    /// Go on from WEIGHTS.checkpoint, as if it had never stopped; of the other options only --steps counts, where it is given
+    /// Go on from WEIGHTS.checkpoint, as if it had never stopped; of the other options only --steps (where it is given) and
+    /// --device count
     #[arg(long)]
     pub resume: bool,
     /// Start from these weights
@@ -69,11 +71,14 @@ pub(super) struct TrainArgs {
     #[arg(long, value_name = "N")]
     pub train_layers: Option<usize>,
     /// What the head's components are placed relative to [laplace; paper: gaussian]
-    #[arg(long, value_parser = anchors())]
-    pub anchors: Option<AnchorArg>,
+    #[arg(long, value_parser = named(AnchorKind::ALL))]
+    pub anchors: Option<AnchorKind>,
     /// How programs become tokens [lexeme; roberta-base and paper: text]
     #[arg(long, value_enum)]
     pub encoding: Option<EncodingArg>,
+    /// Where the network's passes are computed
+    #[arg(long, default_value = "cpu", value_parser = named(Device::ALL))]
+    pub device: Device,
     /// Tokens that a program may have [1024; roberta-base: 512; paper: 200]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(8..=65_536))]
     pub context: Option<u64>,
@@ -109,18 +114,6 @@ pub(super) enum EncodingArg {
     Lexeme,
     /// The plain text by a byte-pair encoding that is learnt from the programs; numbers have four digits
     Text,
-}
-
-/// Anchors by their name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AnchorArg(AnchorKind);
-
-fn anchors() -> impl TypedValueParser<Value = AnchorArg> {
-    let names = AnchorKind::ALL.map(|(name, _, help)| PossibleValue::new(name).help(help));
-    PossibleValuesParser::new(names).map(|name| {
-        let found = AnchorKind::ALL.iter().find(|(own, ..)| *own == name);
-        AnchorArg(found.map_or(AnchorKind::Laplace, |(_, kind, _)| *kind))
-    })
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -214,7 +207,7 @@ impl Recipe {
         set(&mut recipe.warmup, arguments.warmup);
         set(&mut recipe.clip, arguments.clip);
         set(&mut recipe.alpha, arguments.alpha);
-        set(&mut recipe.anchors, arguments.anchors.map(|a| a.0));
+        set(&mut recipe.anchors, arguments.anchors);
         set(&mut recipe.encoding, arguments.encoding);
         set(&mut recipe.context, arguments.context.map(size));
         recipe.examples = arguments.examples.or(recipe.examples);

@@ -12,7 +12,7 @@ pub(super) fn trace(arguments: &TraceArgs) -> Result<Status, Failure> {
     let model = arguments.program.model()?;
     let options = TraceOptions {
         n: arguments.n,
-        mask: arguments.mask.0,
+        mask: arguments.mask,
         seed: arguments.seed,
         digits: arguments.digits.map(usize::from),
     };

@@ -49,6 +49,7 @@ pub(super) fn train(arguments: &TrainArgs) -> Result<Status, Failure> {
     } else {
         fresh(arguments, targets, names).map_err(|e| failure(&e))?
     };
+    trainer.set_device(arguments.device).map_err(|e| failure(&e))?;
     let metrics = beside(&arguments.output, "metrics.jsonl");
     let mut run = Run {
         arguments,

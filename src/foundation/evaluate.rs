@@ -15,6 +15,7 @@ use super::training::{losses, pack};
 use super::weights::Foundation;
 use crate::infer::anchors::Anchors;
 use crate::infer::{InferOptions, Method, Query, Silent, Stream, Target, Weights, infer, pareto_smooth, weights_ess};
+use crate::network::{Device, Placement};
 use crate::runtime::random_stream;
 use crate::trace::{Mask, Tracer};
 use crate::value::Value;
@@ -46,6 +47,8 @@ pub struct EvaluateOptions {
     pub seed: u64,
     /// Whether draws are taken and judged, or log densities alone are.
     pub draws: bool,
+    /// Where log densities are computed; draws are decoded on the processor.
+    pub device: Device,
 }
 
 /// The quality on the cases of one program.
@@ -126,12 +129,13 @@ pub fn cases_of(
 /// The quality of `foundation` on cases, or of its anchors alone. Cases that have no text or no anchors are left out.
 ///
 /// # Errors
-/// Where no case is left; the last reason.
+/// Where no case is left, the last reason; [`FoundationError::Network`] where there is no such device.
 pub fn evaluate(
     foundation: &Arc<Foundation>,
     cases: &[Case],
     options: EvaluateOptions,
 ) -> Result<Evaluated, FoundationError> {
+    let placement = Placement::new(options.device, &foundation.network)?;
     let mut judged = Vec::with_capacity(cases.len());
     let mut last = None;
     for chunk in cases.chunks(32) {
@@ -145,7 +149,8 @@ pub fn evaluate(
             }
         }
         let (of, examples): (Vec<&Case>, Vec<Example>) = kept.into_iter().unzip();
-        let outputs = foundation.network.evaluate(&pack(&examples, false))?.head().unwrap_or_default();
+        let pass = placement.evaluate(&foundation.network, &pack(&examples, false))?;
+        let outputs = pass.head().unwrap_or_default();
         let untrained = losses(&examples, &vec![0.0; outputs.len()], false).0;
         let mut end = 0;
         let own: Vec<&[f32]> = examples

@@ -13,7 +13,7 @@ use super::example::{Example, ExampleOptions};
 use super::head::OUTPUTS;
 use super::weights::{Foundation, Restored};
 use crate::infer::{Stream, Target};
-use crate::network::{Adam, AdamOptions, AdamStep, Batch, Seeds, load_checkpoint, save_checkpoint};
+use crate::network::{Adam, AdamOptions, AdamStep, Batch, Device, Placement, Seeds, load_checkpoint, save_checkpoint};
 use crate::runtime::random_stream;
 use crate::trace::Mask;
 
@@ -95,6 +95,7 @@ struct State {
 #[derive(Debug)]
 pub struct Trainer {
     foundation: Foundation,
+    placement: Placement,
     adam: Adam,
     options: TrainOptions,
     lessons: Vec<Target>,
@@ -156,7 +157,8 @@ impl Trainer {
         }
         foundation.network.train_layers(options.layers);
         let adam = Adam::new(&foundation.network, options.adam.clone());
-        Ok(Self { foundation, adam, options, lessons, best: None, batches: None })
+        let placement = Placement::default();
+        Ok(Self { foundation, placement, adam, options, lessons, best: None, batches: None })
     }
 
     /// Goes on from a checkpoint; with the same lessons, as if it had never stopped.
@@ -174,7 +176,17 @@ impl Trainer {
             return Err(wrong(format!("they were trained on {}", options.programs.join(", "))));
         }
         foundation.network.train_layers(options.layers);
-        Ok(Self { foundation, adam, options, lessons, best, batches: None })
+        let placement = Placement::default();
+        Ok(Self { foundation, placement, adam, options, lessons, best, batches: None })
+    }
+
+    /// Computes passes on a device from now on. A checkpoint does not say where: training may go on elsewhere.
+    ///
+    /// # Errors
+    /// [`FoundationError::Network`] where there is no such device.
+    pub fn set_device(&mut self, device: Device) -> Result<(), FoundationError> {
+        self.placement = Placement::new(device, &self.foundation.network)?;
+        Ok(())
     }
 
     /// The weights.
@@ -256,7 +268,7 @@ impl Trainer {
         let waited = started.elapsed().as_secs_f64();
         self.batches = Some(batches);
         let batch = pack(&examples, self.options.language);
-        let pass = self.foundation.network.forward(&batch)?;
+        let pass = self.placement.forward(&self.foundation.network, &batch)?;
         let outputs = pass.head().unwrap_or_default();
         let (losses, mut gradient) = losses(&examples, &outputs, true);
         let with_head = examples.iter().filter(|e| !e.targets.is_empty()).count().max(1) as f64;
@@ -270,6 +282,7 @@ impl Trainer {
         };
         let gradients = pass.backward(seeds)?;
         let adam = self.adam.step(&mut self.foundation.network, &gradients)?;
+        self.placement.update(&self.foundation.network)?;
         let language = language.map_or(0.0, f64::from);
         Ok(StepReport { step: step + 1, head, language, adam, tokens: batch.tokens.len(), waited })
     }
@@ -294,7 +307,7 @@ impl Trainer {
         while first < examples {
             let size = PASS.min(examples - first);
             let drawn = source.examples(first as u64..(first + size) as u64)?;
-            let pass = self.foundation.network.evaluate(&pack(&drawn, false))?;
+            let pass = self.placement.evaluate(&self.foundation.network, &pack(&drawn, false))?;
             let outputs = pass.head().unwrap_or_default();
             head += losses(&drawn, &outputs, false).0.iter().sum::<f64>();
             anchors += losses(&drawn, &vec![0.0; outputs.len()], false).0.iter().sum::<f64>();

@@ -4,7 +4,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::error::NetworkError;
-use super::model::{Gradients, Network};
+use super::model::Network;
+use super::pass::Gradients;
 use super::simd::vectorised;
 
 const BETA_1: f64 = 0.9;

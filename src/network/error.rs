@@ -58,6 +58,12 @@ pub enum NetworkError {
     /// The framework ran out of memory.
     #[error("out of memory for tensors ({0})")]
     Memory(#[from] dfdx::tensor::CpuError),
+    /// A device that is not there, or failed.
+    #[error("the device cannot be used: {reason}")]
+    Device {
+        /// Why.
+        reason: String,
+    },
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     File {

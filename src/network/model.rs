@@ -1,4 +1,4 @@
-//! The network: parameters, the forward pass over a batch, and gradients of a loss that others define.
+//! The network: parameters, and the forward pass over a batch by fused operations.
 
 use dfdx::tensor::CpuError;
 
@@ -12,6 +12,7 @@ use super::feed::{FeedNodes, feed};
 use super::layout::{AttendLayout, FeedLayout, Layout, Pair};
 use super::operation::{EmbedNodes, activate, affine, cross_entropy, embed, gather, normalise, sum};
 use super::parameters::{Declared, Part};
+use super::pass::{Output, Outputs, Pass};
 use super::record::{Matrix, Node, Recorder};
 
 /// A network with its parameters.
@@ -21,7 +22,7 @@ pub struct Network {
     pub(super) layout: Layout,
     pub(super) tensors: Vec<Matrix>,
     /// Which parameters train.
-    trained: Vec<bool>,
+    pub(super) trained: Vec<bool>,
     pub(super) arena: Arena,
 }
 
@@ -36,35 +37,12 @@ pub struct Parameter {
     pub values: Vec<f32>,
 }
 
-/// Gradients of a loss, one vector a parameter in the order of [`Network::names`]; empty where the parameter is frozen.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Gradients {
-    pub(super) values: Vec<Vec<f32>>,
-}
-
-/// A forward pass: its results, and what gradients need.
-pub struct Pass {
+/// A pass of fused operations.
+struct Recording {
     recorder: Recorder,
     leaves: Vec<Node>,
     trained: Vec<bool>,
-    encoded: Node,
-    logits: Option<Node>,
-    loss: Option<Node>,
-    decoded: Option<Node>,
-    head: Option<Node>,
-}
-
-/// The gradient of the loss with respect to results of a pass; `None` where the loss does not depend on it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Seeds {
-    /// The factor of the language loss.
-    pub language: Option<f32>,
-    /// ∂loss/∂head outputs, `[C, outputs]`.
-    pub head: Option<Vec<f32>>,
-    /// ∂loss/∂decoder outputs, `[E, width]`.
-    pub decoded: Option<Vec<f32>>,
-    /// ∂loss/∂encoder outputs, `[T, width]`.
-    pub encoded: Option<Vec<f32>>,
+    outputs: Vec<(Output, Node)>,
 }
 
 impl Network {
@@ -185,22 +163,24 @@ impl Network {
         self.pass(batch, false)
     }
 
-    fn pass(&self, batch: &Batch, tape: bool) -> Result<Pass, NetworkError> {
+    pub(super) fn pass(&self, batch: &Batch, tape: bool) -> Result<Pass, NetworkError> {
         batch.validate(&self.config)?;
         let mut recorder = Recorder::new(self.arena.clone(), tape);
         let pairs = self.tensors.iter().zip(&self.trained);
         let leaves: Vec<Node> = pairs.map(|(tensor, &trained)| recorder.leaf(tensor, trained)).collect();
         let mut flow = Flow { network: self, batch, leaves, recorder };
+        let mut outputs = Vec::new();
         let encoded = flow.encode()?;
-        let (logits, loss) = flow.language(&encoded)?.unzip();
-        let decoded = flow.decode(&encoded)?;
-        let head = match &decoded {
-            Some(decoded) => flow.head(decoded)?,
-            None => None,
-        };
+        if let Some((logits, loss)) = flow.language(&encoded)? {
+            outputs.extend([(Output::Logits, logits), (Output::Loss, loss)]);
+        }
+        if let Some(decoded) = flow.decode(&encoded)? {
+            outputs.extend(flow.head(&decoded)?.map(|head| (Output::Head, head)));
+            outputs.push((Output::Decoded, decoded));
+        }
+        outputs.push((Output::Encoded, encoded));
         let Flow { leaves, recorder, .. } = flow;
-        let trained = self.trained.clone();
-        Ok(Pass { recorder, leaves, trained, encoded, logits, loss, decoded, head })
+        Ok(Pass::new(Recording { recorder, leaves, trained: self.trained.clone(), outputs }))
     }
 }
 
@@ -339,87 +319,33 @@ impl Flow<'_> {
     }
 }
 
-impl Pass {
-    fn copy(&self, node: Option<&Node>) -> Option<Vec<f32>> {
-        node.map(|n| self.recorder.values(n).into_vec())
-    }
-
-    /// The encoder's rows, `[T, width]`.
-    pub fn encoded(&self) -> Vec<f32> {
-        self.recorder.values(&self.encoded).into_vec()
-    }
-
-    /// The language head's logits at the rows asked for, `[R, vocabulary]`; `None` if none were.
-    pub fn language_logits(&self) -> Option<Vec<f32>> {
-        self.copy(self.logits.as_ref())
-    }
-
-    /// The language loss: the mean over rows of −log p(target), in nats.
-    pub fn language_loss(&self) -> Option<f32> {
-        self.copy(self.loss.as_ref()).map(|loss| loss[0])
-    }
-
-    /// The decoder's outputs, `[E, width]`; `None` without elements.
-    pub fn decoded(&self) -> Option<Vec<f32>> {
-        self.copy(self.decoded.as_ref())
-    }
-
-    /// The head's outputs, `[C, outputs]`; `None` without components.
-    pub fn head(&self) -> Option<Vec<f32>> {
-        self.copy(self.head.as_ref())
-    }
-
-    /// Gradients of the loss, given its gradient with respect to the results.
-    ///
-    /// # Errors
-    ///
-    /// [`NetworkError::NotRecorded`] on a pass of [`Network::evaluate`], [`NetworkError::NoPart`] for a result that this
-    /// pass does not have, [`NetworkError::Length`] for a gradient of another length.
-    pub fn backward(self, seeds: Seeds) -> Result<Gradients, NetworkError> {
-        if !self.recorder.records() {
-            return Err(NetworkError::NotRecorded);
-        }
-        let pairs = [
-            ("language loss", self.loss, seeds.language.map(|scale| vec![scale])),
-            ("head", self.head, seeds.head),
-            ("decoder output", self.decoded, seeds.decoded),
-            ("encoder output", Some(self.encoded), seeds.encoded),
-        ];
-        let mut given = Vec::new();
-        for (part, node, seed) in pairs {
-            let Some(seed) = seed else { continue };
-            let Some(node) = node else { return Err(NetworkError::NoPart { part }) };
-            let expected = node.shape().0 * node.shape().1;
-            if seed.len() != expected {
-                return Err(NetworkError::Length { what: part, expected, found: seed.len() });
-            }
-            given.push((node, seed));
-        }
-        let mut recorded = self.recorder.backward(given)?;
-        let mut values = Vec::with_capacity(self.leaves.len());
-        for (leaf, trained) in self.leaves.iter().zip(self.trained) {
-            values.push(if trained { recorded.take(leaf)? } else { Vec::new() });
-        }
-        Ok(Gradients { values })
+impl Recording {
+    fn find(&self, output: Output) -> Option<&Node> {
+        self.outputs.iter().find(|(own, _)| *own == output).map(|(_, node)| node)
     }
 }
 
-impl Gradients {
-    /// The gradient of each parameter, in the order of [`Network::names`]; empty where it is frozen.
-    pub fn iter(&self) -> impl Iterator<Item = &[f32]> {
-        self.values.iter().map(Vec::as_slice)
+impl Outputs for Recording {
+    fn records(&self) -> bool {
+        self.recorder.records()
     }
 
-    /// The Euclidean norm of all of them together.
-    pub fn norm(&self) -> f64 {
-        let squares = |values: &Vec<f32>| values.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>();
-        self.values.iter().map(squares).sum::<f64>().sqrt()
+    fn shape(&self, output: Output) -> Option<(usize, usize)> {
+        self.find(output).map(Node::shape)
     }
 
-    /// Adds other gradients: batches in parts.
-    pub fn add(&mut self, other: &Gradients) {
-        for (mine, theirs) in self.values.iter_mut().zip(&other.values) {
-            super::simd::vectorised(|| super::simd::add(mine, theirs));
+    fn values(&self, output: Output) -> Option<Vec<f32>> {
+        self.find(output).map(|node| self.recorder.values(node).into_vec())
+    }
+
+    fn backward(self: Box<Self>, seeds: Vec<(Output, Vec<f32>)>) -> Result<Vec<Vec<f32>>, NetworkError> {
+        let seeds = seeds.into_iter().filter_map(|(output, seed)| Some((self.find(output)?.clone(), seed))).collect();
+        let Self { recorder, leaves, trained, .. } = *self;
+        let mut recorded = recorder.backward(seeds)?;
+        let mut values = Vec::with_capacity(leaves.len());
+        for (leaf, trained) in leaves.iter().zip(trained) {
+            values.push(if trained { recorded.take(leaf)? } else { Vec::new() });
         }
+        Ok(values)
     }
 }
