@@ -51,6 +51,7 @@ pub mod density;
 pub mod diagnostic;
 pub mod dist;
 pub mod foundation;
+pub mod generator;
 pub mod infer;
 pub mod network;
 pub mod runtime;

@@ -6,6 +6,7 @@ mod draws;
 mod evaluate;
 mod finetune;
 mod format;
+mod generate;
 mod geweke;
 mod infer;
 mod json;
@@ -63,6 +64,8 @@ enum Command {
     Simulate(SimulateArgs),
     /// Executions as annotated, masked straight-line programs: what a network learns from
     Trace(Box<TraceArgs>),
+    /// Random programs: what a network learns from to answer programs that it has not seen
+    Generate(generate::GenerateArgs),
     /// Train a network to fill in what is masked of programs' executions
     Train(Box<TrainArgs>),
     /// Fit weights to one data set
@@ -433,6 +436,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Infer(arguments) => infer::infer(&arguments),
         Command::Trace(arguments) => trace::trace(&arguments),
+        Command::Generate(arguments) => generate::generate_programs(&arguments),
         Command::Train(arguments) => train::train(&arguments),
         Command::Finetune(arguments) => finetune::finetune(&arguments),
         Command::Evaluate(arguments) => evaluate::evaluate_programs(&arguments),

@@ -8,6 +8,7 @@ mod data;
 mod density;
 mod dist;
 mod foundation;
+mod generator;
 mod infer;
 mod network;
 mod oracle;

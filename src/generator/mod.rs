@@ -1,0 +1,103 @@
+//! Random programs: a prior over what people may write, from which a network learns to answer programs that nobody trained it on.
+//!
+//! A program is one family, or, one time in four, two that share their latents. A family writes statements with fresh names;
+//! where it needs a location or a scale it takes a number, an input with a prior, or a latent that is there already, so that
+//! families combine. Sizes, priors, likelihoods, links and the order of statements are random. Each program is valid, is
+//! written as the formatter writes it, can be simulated without data, and has at most 64 joint values of discrete latents and
+//! outcomes of branches.
+
+mod discrete;
+mod linear;
+mod nonlinear;
+mod sketch;
+
+use rand::RngExt as _;
+
+use crate::infer::Stream;
+use crate::runtime::random_stream;
+use sketch::Sketch;
+
+/// A random program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// Its family; of two, the first.
+    pub family: &'static str,
+    /// Its text.
+    pub source: String,
+}
+
+/// A family of programs.
+pub struct Family {
+    /// Its name.
+    pub name: &'static str,
+    /// A line of help.
+    pub help: &'static str,
+    /// How often it is drawn, relative to others.
+    pub weight: u32,
+    write: fn(&mut Sketch),
+}
+
+/// All families.
+pub const FAMILIES: [Family; 20] = [
+    family("chain", "each variable around an affine function of the last", 2, linear::chain),
+    family("graph", "directed graphs of reals", 2, linear::graph),
+    family("regression", "one to five covariates, two to twenty observations", 3, linear::regression),
+    family("hierarchy", "groups around a common level, with unknown spread", 3, linear::hierarchy),
+    family("funnel", "a scale whose logarithm is unknown", 2, linear::funnel),
+    family("product", "products, quotients, powers and absolute values of latents", 3, nonlinear::product),
+    family("curve", "periodic and saturating curves", 3, nonlinear::curve),
+    family("surface", "library functions with valleys", 2, nonlinear::surface),
+    family("counts", "rates, proportions and counts", 2, nonlinear::counts),
+    family("outliers", "heavy tails and outliers", 2, nonlinear::outliers),
+    family("truncation", "truncated and censored variables", 2, nonlinear::truncation),
+    family("responses", "binary, count and positive responses", 2, nonlinear::responses),
+    family("mixture", "clusters, their members assigned or not", 3, discrete::mixture),
+    family("branch", "which latent is seen depends on another one", 3, discrete::branch),
+    family("network", "causes and effects", 2, discrete::network),
+    family("hidden_chain", "hidden states", 1, discrete::hidden_chain),
+    family("change_point", "a level that changes at an unknown time", 2, discrete::change_point),
+    family("autoregression", "a series that remembers", 1, discrete::autoregression),
+    family("walk", "a hidden level or scale that walks", 2, discrete::walk),
+    family("shares", "shares of a whole", 1, discrete::shares),
+];
+
+const fn family(name: &'static str, help: &'static str, weight: u32, write: fn(&mut Sketch)) -> Family {
+    Family { name, help, weight, write }
+}
+
+/// How often a program has a second family.
+const JOINED: f64 = 0.25;
+
+/// Program number `index` of `seed`, of a family by name or of any: a function of the three alone.
+///
+/// ```
+/// use unmask::{Model, generator::generate};
+/// let program = generate(1, 7, None);
+/// assert!(Model::from_source("generated.ppl", &program.source).is_ok());
+/// assert_eq!(generate(1, 7, None), program);
+/// ```
+pub fn generate(seed: u64, index: u64, family: Option<&str>) -> Generated {
+    let mut rng: Stream = random_stream(seed, index);
+    let named = family.and_then(|name| FAMILIES.iter().find(|f| f.name == name));
+    let first = named.unwrap_or_else(|| draw(&mut rng));
+    let second = (rng.random::<f64>() < JOINED).then(|| draw(&mut rng));
+    let mut sketch = Sketch::new(rng);
+    (first.write)(&mut sketch);
+    if let Some(second) = second.filter(|_| named.is_none()) {
+        (second.write)(&mut sketch);
+    }
+    Generated { family: first.name, source: sketch.finish("generated") }
+}
+
+fn draw(rng: &mut Stream) -> &'static Family {
+    let total: u32 = FAMILIES.iter().map(|f| f.weight).sum();
+    let mut left = rng.random_range(0..total);
+    FAMILIES
+        .iter()
+        .find(|f| {
+            let here = left < f.weight;
+            left = left.saturating_sub(f.weight);
+            here
+        })
+        .unwrap_or(&FAMILIES[0])
+}
