@@ -2,8 +2,8 @@
 //! `UNMASK_GPU` set (in a build with the feature `cuda`) on the GPU.
 
 use unmask::network::{
-    Adam, AdamOptions, Batch, Device, Gradients, Network, NetworkConfig, NetworkError, Norm, Pass, Placement, Seeds,
-    Sequence,
+    Adam, AdamOptions, Batch, DecoderConfig, Device, EncoderConfig, Gradients, HeadConfig, Network, NetworkConfig,
+    NetworkError, Norm, Pass, Placement, Seeds, Sequence,
 };
 
 use super::{assert_close, config, loss, network, sequences};
@@ -87,6 +87,19 @@ fn composed_operations_equal_fused_ones() {
     }
 }
 
+/// Rows wider than a GPU's blocks of threads, and sequences longer.
+#[test]
+fn composed_operations_equal_fused_ones_at_the_size_of_the_preset() {
+    let config = NetworkConfig {
+        encoder: EncoderConfig::compact(200, 160, 3),
+        language: true,
+        decoder: Some(DecoderConfig::light(5)),
+        head: Some(HeadConfig { features: 4, hidden: 64, outputs: 5 }),
+    };
+    let network = network(config.clone(), 7);
+    assert_same(&network, &super::batch(&sequences(&config, &[150, 3, 70], 5)), "preset");
+}
+
 #[test]
 fn composed_operations_do_without_parts() {
     let full = config(Norm::Pre);
@@ -156,7 +169,7 @@ fn a_placement_follows_the_network() {
             let gradients = other.backward(loss(&here.evaluate(&batch).unwrap()).1).unwrap();
             adam_there.step(&mut there, &gradients).unwrap();
             let stale = loss(&placement.evaluate(&there, &batch).unwrap()).0;
-            assert_eq!(stale, found, "{step}");
+            assert!((stale - found).abs() < 1e-4 * found.abs().max(1.0), "{step}"); // a GPU adds in no fixed order
             placement.update(&there).unwrap();
             assert!((loss(&placement.evaluate(&there, &batch).unwrap()).0 - found).abs() > 1e-3, "{step}");
         }
