@@ -183,3 +183,11 @@ fn a_build_without_cuda_says_how_to_get_it() {
     let error = Placement::new(Device::Cuda, &network).unwrap_err();
     assert!(matches!(&error, NetworkError::Device { reason } if reason.contains("--features cuda")), "{error}");
 }
+
+#[cfg(feature = "cuda")]
+#[test]
+fn a_gpu_that_is_not_there_is_an_error() {
+    let network = network(config(Norm::Pre), 7);
+    let Err(error) = Placement::new(Device::Cuda, &network) else { return };
+    assert!(matches!(&error, NetworkError::Device { reason } if reason.starts_with("no GPU can be used")), "{error}");
+}
