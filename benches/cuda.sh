@@ -49,7 +49,8 @@ toolkit() {
     export PATH=$CUDA_PATH/bin:$PATH
 }
 
-# Links `libNAME.so` to what wheels name `libNAME.so.VERSION`, and stands in for a driver that is not there.
+# Links `libNAME.so` to what wheels name `libNAME.so.VERSION`. Everything links to a stand-in for the driver, whose own folder
+# often has `libcuda.so.1` alone; where there is no driver, it is also what runs.
 links() {
     mkdir -p "$place/lib" "$place/driver" "$place/bin"
     local name file
@@ -58,9 +59,7 @@ links() {
         [[ -n $file ]] || fail "$CUDA_PATH has no lib$name.so"
         ln -sf "$file" "$place/lib/lib$name.so"
     done
-    export RUSTFLAGS="${RUSTFLAGS:-} -L native=$place/lib -C link-arg=-Wl,-rpath,$(dirname "$file")"
-    if $gpu; then return; fi
-    has cc || fail "a C compiler (cc) is needed, to stand in for the driver"
+    has cc || fail "a C compiler (cc) is needed, to link and to stand in for the driver"
     # CUDA_ERROR_NO_DEVICE is 100; whoever gets it asks for its name.
     {
         echo 'int cuGetErrorName(int code, const char **text) { *text = "CUDA_ERROR_NO_DEVICE"; return 0; }'
@@ -68,15 +67,18 @@ links() {
         grep -oE '\bcu[A-Z][A-Za-z0-9]*(_v[0-9]+)?\b' "$CUDA_PATH/include/cuda.h" | sort -u |
             grep -vE '^cuGetError(Name|String)$' | sed 's/.*/int &(void) { return 100; }/'
     } >"$place/driver/cuda.c"
-    cc -shared -fPIC -w -Wl,-soname,libcuda.so.1 -o "$place/driver/libcuda.so.1" "$place/driver/cuda.c"
+    cc -shared -fPIC -w -Wl,-soname,libcuda.so.1 -o "$place/driver/libcuda.so.1" "$place/driver/cuda.c" ||
+        fail "cc could not build the stand-in for the driver (above)"
     ln -sf libcuda.so.1 "$place/driver/libcuda.so"
+    export RUSTFLAGS="${RUSTFLAGS:-} -L native=$place/lib -C link-arg=-Wl,-rpath,$(dirname "$file") -L native=$place/driver"
+    if $gpu; then return; fi
     printf '#!/bin/sh\necho compute_cap\necho %s\n' "${UNMASK_CUDA_CAP:-9.0}" >"$place/bin/nvidia-smi"
     chmod +x "$place/bin/nvidia-smi"
     export PATH=$place/bin:$PATH
     export LD_LIBRARY_PATH=$place/driver${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-    RUSTFLAGS+=" -L native=$place/driver"
 }
 
+[[ $place != *[[:space:]]* ]] || fail "the compiler's flags cannot have spaces: set UNMASK_CUDA to another folder than $place"
 toolkit
 links
 export CUDA_ROOT=$CUDA_PATH

@@ -29,7 +29,12 @@ impl Device {
     ];
 }
 
-/// A network's parameters on a device: a copy, where that is not the processor.
+/// A network's parameters on a device: a copy, where that is not the processor. The optimiser's parameters are the network's
+/// own: each of its steps needs the gradients here (4 bytes a parameter) and [`Placement::update`] (4 more).
+///
+/// # Panics
+///
+/// dfdx panics where a GPU fails while results or gradients are copied from it.
 ///
 /// ```
 /// use unmask::network::{Device, EncoderConfig, Network, NetworkConfig, Placement};
@@ -113,10 +118,15 @@ impl Placement {
     }
 }
 
+/// Whether there is a GPU is asked beforehand: where there is none, dfdx panics.
 #[cfg(feature = "cuda")]
 fn cuda(network: &Network) -> Result<Place, NetworkError> {
-    let failed = |error| NetworkError::Device { reason: format!("no GPU can be used: {error}") };
-    Ok(Place::Cuda(Composed::new(dfdx::tensor::Cuda::try_build(0, 0).map_err(failed)?, network)?))
+    use cudarc::driver::result;
+    let failed =
+        |error: &dyn std::fmt::Display| NetworkError::Device { reason: format!("no GPU can be used: {error}") };
+    result::init().and_then(|()| result::device::get(0)).map_err(|error| failed(&error))?;
+    let device = dfdx::tensor::Cuda::try_build(0, 0).map_err(|error| failed(&error))?;
+    Ok(Place::Cuda(Composed::new(device, network)?))
 }
 
 #[cfg(not(feature = "cuda"))]
