@@ -5,19 +5,20 @@
 //! An answer is wrong where a mean is off by more than a quarter of a posterior standard deviation, or the log evidence by more
 //! than 0.3, and both by more than five standard errors (of both sides). A refusal is needless where the answer was right.
 //!
-//! `cargo bench --bench certificate [-- CASES [MODEL]]`
+//! `cargo bench --bench certificate [-- CASES [MODEL|all [SEED]]]`
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use rand::RngExt as _;
 use statrs::distribution::{Beta, ContinuousCDF, Normal};
 use unmask::dist::{Argument, Family};
+use unmask::foundation::Foundation;
 use unmask::infer::{
     CalibrationOptions, Guide, InferOptions, Inferred, Method, NoDraw, OwnDistribution, Proposal, Proposed, Silent,
-    Stream, Target, calibrate_with, infer, infer_from, weights_ess,
+    Stream, Target, Weights, calibrate_with, infer, infer_from, weights_ess,
 };
 use unmask::runtime::{Addresses, Law, Site};
 use unmask::value::Value;
@@ -174,9 +175,13 @@ impl Tally {
     }
 }
 
+/// The weights that are built in.
+static WEIGHTS: LazyLock<Arc<Foundation>> = LazyLock::new(|| Arc::new(Foundation::bundled().unwrap()));
+
 fn options(method: &str, draws: usize, seed: u64) -> InferOptions {
     let method = Method::named(method).unwrap();
-    InferOptions { method, draws: Some(draws), seed, budget: Some(10.0), ..InferOptions::default() }
+    let weights = Weights::Of(WEIGHTS.clone());
+    InferOptions { method, draws: Some(draws), seed, budget: Some(10.0), weights, ..InferOptions::default() }
 }
 
 /// A long run from the prior, if it has enough effective draws to judge by.
@@ -203,6 +208,7 @@ fn answers(target: &Target, seed: u64, slow: bool) -> Vec<(&'static str, Option<
     let (wide, narrow, half) = (bad(Bad::Wide), bad(Bad::Narrow), bad(Bad::Half));
     let mut answers = vec![
         ("laplace", infer(target, &options("laplace", DRAWS, seed), &mut Silent).ok()),
+        ("foundation", infer(target, &options("foundation", DRAWS, seed), &mut Silent).ok()),
         ("importance, prior", from_prior),
         ("importance, wide", wide),
         ("importance, narrow and off", narrow),
@@ -222,7 +228,8 @@ fn answers(target: &Target, seed: u64, slow: bool) -> Vec<(&'static str, Option<
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let cases: usize = arguments.first().map_or(100, |n| n.parse().unwrap());
-    let only = arguments.get(1);
+    let only = arguments.get(1).filter(|model| *model != "all");
+    let seed: u64 = arguments.get(2).map_or(11, |n| n.parse().unwrap());
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     println!("{:34}  cases certified  wrong   95 % bound  needless  wrong of all  |z| > 3", "");
     let mut total: BTreeMap<String, Tally> = BTreeMap::new();
@@ -241,7 +248,7 @@ fn main() {
             }
             infer(target, &options("importance", 200, given.seed), &mut Silent)
         };
-        let settings = CalibrationOptions { simulations: cases, draws: 9, seed: 11, ..CalibrationOptions::default() };
+        let settings = CalibrationOptions { simulations: cases, draws: 9, seed, ..CalibrationOptions::default() };
         if let Err(error) = calibrate_with(&target, &settings, &judge, &mut Silent) {
             println!("{name}: {error}");
         }

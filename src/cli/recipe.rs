@@ -12,8 +12,11 @@ use crate::network::Device;
 #[command(after_help = "Everything needed to go on is in WEIGHTS.checkpoint, metrics are in WEIGHTS.metrics.jsonl.")]
 pub(super) struct TrainArgs {
     /// Programs, each with the inputs that have no prior: FILE or FILE=DATA.json
-    #[arg(required = true, value_name = "FILE[=DATA]")]
+    #[arg(required_unless_present = "generated", value_name = "FILE[=DATA]")]
     pub files: Vec<String>,
+    /// The share of examples that are of random programs (`unmask generate`), from 0 to 1; all of them without files
+    #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.5", value_parser = share)]
+    pub generated: Option<f64>,
     /// Look for imports in this directory too (also: the path list UNMASK_LIB)
     #[arg(long = "lib", value_name = "DIR")]
     pub libraries: Vec<PathBuf>,
@@ -120,6 +123,13 @@ fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(x) if x.is_finite() && x > 0.0 => Ok(x),
         Ok(_) | Err(_) => Err("a positive number is expected".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if (0.0..=1.0).contains(&x) => Ok(x),
+        Ok(_) | Err(_) => Err("a number from 0 to 1 is expected".to_owned()),
     }
 }
 

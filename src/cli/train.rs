@@ -15,9 +15,10 @@ use crate::api::{Data, Error, Model};
 use crate::check::STANDARD_LIBRARY;
 use crate::diagnostic::Diagnostic;
 use crate::foundation::{
-    Encoding, Foundation, FoundationError, HeldOut, StepReport, TextVocabulary, TrainOptions, Trainer, Vocabulary,
-    dense,
+    Encoding, Foundation, FoundationError, HeldOut, Lessons, RandomPrograms, StepReport, TextVocabulary, TrainOptions,
+    Trainer, Vocabulary, dense,
 };
+use crate::generator::generate;
 use crate::infer::Target;
 use crate::network::AdamOptions;
 use crate::runtime::random_stream;
@@ -38,16 +39,21 @@ pub(super) fn train(arguments: &TrainArgs) -> Result<Status, Failure> {
     if let Some(conflict) = Recipe::conflict(arguments) {
         return Err(Failure::Usage(conflict));
     }
-    let (targets, names): (Vec<Target>, Vec<String>) = programs(arguments)?.into_iter().unzip();
+    let (targets, mut names): (Vec<Target>, Vec<String>) = programs(arguments)?.into_iter().unzip();
+    if let Some(share) = arguments.generated {
+        names.push(format!("random programs ({share})"));
+    }
+    let random = arguments.generated.map(|share| RandomPrograms::new(share, random_program));
     let checkpoint = beside(&arguments.output, "checkpoint");
     let mut trainer = if arguments.resume {
-        let mut trainer = Trainer::resume(&checkpoint, targets, &names).map_err(|e| failure(&e))?;
+        let mut trainer = Trainer::resume(&checkpoint, Lessons::from(targets).with_random(random), &names)
+            .map_err(|e| failure(&e))?;
         if let Some(steps) = arguments.steps {
             trainer.set_total(steps);
         }
         trainer
     } else {
-        fresh(arguments, targets, names).map_err(|e| failure(&e))?
+        fresh(arguments, targets, random, names).map_err(|e| failure(&e))?
     };
     trainer.set_device(arguments.device).map_err(|e| failure(&e))?;
     let metrics = beside(&arguments.output, "metrics.jsonl");
@@ -107,7 +113,18 @@ pub(super) fn program(libraries: &[PathBuf], file: &str) -> Result<(Model, Targe
     Ok((model, target))
 }
 
-fn fresh(arguments: &TrainArgs, targets: Vec<Target>, programs: Vec<String>) -> Result<Trainer, FoundationError> {
+/// Random program number `index` of `seed`, as a target.
+fn random_program(seed: u64, index: u64) -> Option<Target> {
+    let program = generate(seed, index, None);
+    Model::from_source("generated.ppl", &program.source).ok()?.target(&Data::new()).ok()
+}
+
+fn fresh(
+    arguments: &TrainArgs,
+    targets: Vec<Target>,
+    random: Option<RandomPrograms>,
+    programs: Vec<String>,
+) -> Result<Trainer, FoundationError> {
     let recipe = Recipe::new(arguments);
     // Of a time, the number of steps is not known yet: the rate rises in the meantime.
     let total = if arguments.minutes.is_some() { u64::MAX / 2 } else { recipe.steps };
@@ -138,7 +155,7 @@ fn fresh(arguments: &TrainArgs, targets: Vec<Target>, programs: Vec<String>) -> 
         seed,
         programs,
     };
-    Trainer::new(foundation, targets, options)
+    Trainer::new(foundation, Lessons::from(targets).with_random(random), options)
 }
 
 /// The language's own vocabulary, with the functions of the embedded library.

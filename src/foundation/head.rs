@@ -26,6 +26,9 @@ const MOST: usize = 8;
 const BASE: [[f64; 3]; PARTS] =
     [[0.0, 0.0, 0.0], [-6.0, 0.0, 0.7], [-6.0, 0.0, 0.0], [-6.5, -1.0, 0.0], [-6.5, 1.0, 0.0]];
 
+/// The least log weight of a part where there are no anchors, and the first part says little.
+const UNANCHORED: f64 = -2.0;
+
 /// The Student-t among them.
 const HEAVY: usize = 2;
 
@@ -101,6 +104,8 @@ pub struct Candidates {
     rest: Vec<(Anchor, f64)>,
     /// Whether the element is a discrete variable.
     pub discrete: bool,
+    /// Whether they are placed relative to anchors.
+    anchored: bool,
     /// Whether each has its first part alone.
     single: bool,
 }
@@ -166,7 +171,8 @@ impl Candidates {
                 (components, rest.map(|i| (mixture.anchors[*i], mixture.log_weights()[*i])).collect())
             }
         };
-        Self { components, rest, discrete: false, single: kind.is_single() }
+        let anchored = kind == AnchorKind::Laplace;
+        Self { components, rest, discrete: false, anchored, single: kind.is_single() }
     }
 
     /// Of a discrete variable: its values with their log masses.
@@ -179,7 +185,13 @@ impl Candidates {
             hi: f64::INFINITY,
             own: None,
         };
-        Self { components: table.iter().map(candidate).collect(), rest: Vec::new(), discrete: true, single: false }
+        Self {
+            components: table.iter().map(candidate).collect(),
+            rest: Vec::new(),
+            discrete: true,
+            anchored: false,
+            single: false,
+        }
     }
 
     /// The likeliest anchor, or without one the own distribution; `None` of a discrete variable.
@@ -222,7 +234,8 @@ impl Candidates {
                 let log_scale = candidate.log_scale + widen + read(3 * k + 1);
                 let location = candidate.location + candidate.log_scale.exp() * (offset + read(3 * k));
                 let mut part = Part::normal(location, log_scale, (candidate.lo, candidate.hi));
-                part.log_weight = candidate.log_weight + log_weight + read(3 * k + 2);
+                let base = if self.anchored { *log_weight } else { log_weight.max(UNANCHORED) };
+                part.log_weight = candidate.log_weight + base + read(3 * k + 2);
                 if k == 0 && candidate.own.is_some() {
                     part.kind = Kind::Own;
                 } else if k == HEAVY && (part.lo, part.hi) == ALL {

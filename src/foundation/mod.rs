@@ -11,6 +11,7 @@ mod evaluate;
 mod example;
 mod feature;
 mod head;
+mod lessons;
 mod prompt;
 mod reference;
 mod training;
@@ -25,6 +26,7 @@ pub use example::{Example, ExampleOptions};
 pub use feature::{COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previous, element_features, push_components};
 pub use head::{Adjusted, AnchorKind, Candidate, Candidates, OUTPUTS, PARTS};
 
+pub use lessons::{Lessons, RandomPrograms};
 pub use prompt::Prompt;
 pub use reference::Evidence;
 pub use training::{HeldOut, StepReport, TrainOptions, Trainer, pack};

@@ -11,8 +11,9 @@ use super::encoding::Encoding;
 use super::error::FoundationError;
 use super::example::{Example, ExampleOptions};
 use super::head::OUTPUTS;
+use super::lessons::Lessons;
 use super::weights::{Foundation, Restored};
-use crate::infer::{Stream, Target};
+use crate::infer::Stream;
 use crate::network::{Adam, AdamOptions, AdamStep, Batch, Device, Placement, Seeds, load_checkpoint, save_checkpoint};
 use crate::runtime::random_stream;
 use crate::trace::Mask;
@@ -98,7 +99,7 @@ pub struct Trainer {
     placement: Placement,
     adam: Adam,
     options: TrainOptions,
-    lessons: Vec<Target>,
+    lessons: Lessons,
     /// The best held-out loss so far.
     best: Option<f64>,
     batches: Option<Batches>,
@@ -110,7 +111,7 @@ type Batches = Receiver<Result<Vec<Example>, FoundationError>>;
 /// What examples are drawn from.
 #[derive(Clone, Debug)]
 struct Source {
-    lessons: Vec<Target>,
+    lessons: Lessons,
     encoding: Encoding,
     context: usize,
     seed: u64,
@@ -122,18 +123,20 @@ impl Source {
     /// Example number `index` of all.
     fn example(&self, index: u64) -> Result<Example, FoundationError> {
         let index = self.limit.map_or(index, |limit| index % limit.max(1));
-        let lesson = &self.lessons[(index % self.lessons.len() as u64) as usize];
         let mut last = None;
         for attempt in 0..TRIES {
+            let Some(lesson) = self.lessons.of_example(self.seed, index, attempt) else { continue };
             let mut rng: Stream = random_stream(self.seed.wrapping_add(attempt << 40), index);
-            match Example::draw(lesson, &self.encoding, self.context, &self.options, &mut rng) {
+            match Example::draw(&lesson, &self.encoding, self.context, &self.options, &mut rng) {
                 Ok(example) => return Ok(example),
                 Err(error @ FoundationError::Runtime(_)) => return Err(error),
-                Err(error) => last = Some(error),
+                Err(error) => last = Some((lesson, error)),
             }
         }
-        let program = lesson.runtime.program.model(lesson.model).name.to_string();
-        let reason = last.map_or_else(String::new, |error| error.to_string());
+        let (program, reason) = last.map_or_else(
+            || ("random programs".to_owned(), "there are none".to_owned()),
+            |(lesson, error)| (lesson.runtime.program.model(lesson.model).name.to_string(), error.to_string()),
+        );
         Err(FoundationError::NoExamples { program, reason })
     }
 
@@ -149,9 +152,10 @@ impl Trainer {
     /// [`FoundationError::Weights`] without a program.
     pub fn new(
         mut foundation: Foundation,
-        lessons: Vec<Target>,
+        lessons: impl Into<Lessons>,
         options: TrainOptions,
     ) -> Result<Self, FoundationError> {
+        let lessons = lessons.into();
         if lessons.is_empty() || options.batch == 0 {
             return Err(FoundationError::Weights { reason: "there is nothing to train on".into() });
         }
@@ -165,7 +169,8 @@ impl Trainer {
     ///
     /// # Errors
     /// Where the file is damaged, has no state of training, or is of other programs.
-    pub fn resume(path: &Path, lessons: Vec<Target>, programs: &[String]) -> Result<Self, FoundationError> {
+    pub fn resume(path: &Path, lessons: impl Into<Lessons>, programs: &[String]) -> Result<Self, FoundationError> {
+        let lessons = lessons.into();
         let wrong = |reason: String| FoundationError::Weights { reason };
         let Restored { mut foundation, adam, texts } = Foundation::of_checkpoint(load_checkpoint(path)?)?;
         let state =
