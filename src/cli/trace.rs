@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use rustc_hash::FxHashSet;
+
 use super::TraceArgs;
 use super::console::{Failure, Status, tell, write_output};
 use crate::api::TraceOptions;
@@ -31,7 +33,9 @@ pub(super) fn trace(arguments: &TraceArgs) -> Result<Status, Failure> {
             let choices = traced.trace.choices.iter().map(|c| (c.name.clone(), json(&c.value)));
             let computed = traced.trace.computed.iter().map(|(name, value)| (name.clone(), json(value)));
             let masked = traced.annotated.lines.iter().filter(|l| l.random && l.value.is_none());
-            let masked: Vec<&str> = masked.map(|l| l.name.as_str()).collect();
+            // Both branches of a condition may have it.
+            let mut seen = FxHashSet::default();
+            let masked: Vec<&str> = masked.map(|l| l.name.as_str()).filter(|name| seen.insert(*name)).collect();
             let values: serde_json::Map<String, serde_json::Value> = choices.chain(computed).collect();
             let visible = syntax::print(&traced.annotated.visible());
             let line = serde_json::json!({"program": text, "text": visible, "masked": masked, "values": values});
