@@ -322,8 +322,8 @@ struct InferArgs {
     /// Same seed, same answer
     #[arg(long, default_value_t = InferOptions::default().seed)]
     seed: u64,
-    /// Start nothing more after so long
-    #[arg(long, value_name = "SECONDS")]
+    /// End after so long [default: 60 with `auto`]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     budget: Option<f64>,
     /// Weights of a network, in place of those built in; `none` for none
     #[arg(long, value_name = "FILE")]
@@ -367,8 +367,8 @@ struct SbcArgs {
     /// Same seed, same answer
     #[arg(long, default_value_t = CalibrationOptions::default().seed)]
     seed: u64,
-    /// Start nothing more for a data set after so long
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    /// End with a data set after so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
     budget: f64,
     /// Print JSON
     #[arg(long)]
@@ -404,6 +404,14 @@ struct GewekeArgs {
     /// No progress bars
     #[arg(short, long)]
     quiet: bool,
+}
+
+/// A number of seconds.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds >= 0.0 => Ok(seconds),
+        Ok(_) | Err(_) => Err("a number of seconds is wanted, 0 or more".into()),
+    }
 }
 
 /// The names of methods, with their help, from the table of engines.

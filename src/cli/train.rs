@@ -1,9 +1,9 @@
 //! `unmask train`: weights from programs.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -32,6 +32,9 @@ const TIMED: u64 = 10;
 const CHECKS: u64 = 20;
 const LEAST: u64 = 25;
 
+/// A checkpoint is written as well when the last is so old: no more than that is lost, whenever training is stopped.
+const OLD: Duration = Duration::from_secs(60);
+
 /// The smoothing of losses that are shown.
 const SMOOTH: f64 = 0.95;
 
@@ -57,23 +60,35 @@ pub(super) fn train(arguments: &TrainArgs) -> Result<Status, Failure> {
     };
     trainer.set_device(arguments.device).map_err(|e| failure(&e))?;
     let metrics = beside(&arguments.output, "metrics.jsonl");
+    let before = if arguments.resume { recorded(&metrics, trainer.steps())? } else { String::new() };
     let mut run = Run {
         arguments,
         started: Instant::now(),
         first: trainer.steps(),
         bar: bar(arguments.quiet, trainer.options().adam.total),
-        metrics: OpenOptions::new()
-            .create(true)
-            .append(arguments.resume)
-            .truncate(!arguments.resume)
-            .write(true)
-            .open(&metrics)?,
+        metrics: File::create(&metrics)?,
+        saved: Instant::now(),
         smooth: None,
         tokens: 0,
         held_out: None,
     };
+    run.metrics.write_all(before.as_bytes())?;
     run.train(&mut trainer, &checkpoint)?;
     Ok(Status::Fine)
+}
+
+/// The lines of a metrics file up to a step: those after it will be written again.
+fn recorded(metrics: &Path, steps: u64) -> Result<String, Failure> {
+    let text = match std::fs::read_to_string(metrics) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let before = |line: &&str| {
+        let line: Option<serde_json::Value> = serde_json::from_str(line).ok();
+        line.and_then(|line| line.get("step")?.as_u64()).is_some_and(|step| step <= steps)
+    };
+    Ok(text.lines().filter(before).map(|line| format!("{line}\n")).collect())
 }
 
 /// `weights.safetensors` as `weights.safetensors.WHAT`.
@@ -219,7 +234,9 @@ struct Run<'a> {
     /// Steps that were taken before.
     first: u64,
     bar: ProgressBar,
-    metrics: std::fs::File,
+    metrics: File,
+    /// When the last checkpoint was written.
+    saved: Instant,
     smooth: Option<(f64, f64)>,
     tokens: usize,
     held_out: Option<HeldOut>,
@@ -249,7 +266,10 @@ impl Run<'_> {
                 if trainer.improves(held_out.head) {
                     trainer.foundation().save(&self.arguments.output).map_err(fail)?;
                 }
+            }
+            if last || report.step.is_multiple_of(every) || self.saved.elapsed() > OLD {
                 trainer.save_checkpoint(checkpoint).map_err(fail)?;
+                self.saved = Instant::now();
             }
         }
         self.bar.finish_and_clear();

@@ -252,15 +252,12 @@ fn finish(mut context: Context<'_>, paths: Vec<(Path, Vec<usize>)>) -> Result<Co
     coordinates.sort_unstable();
     let guarded: Vec<Node> = compiled.iter().map(|p| p.guarded).collect();
     let root = context.graph.log_sum_exp(&guarded);
-    let mut held: Vec<Arc<str>> = context.held.iter().cloned().collect();
-    held.sort_unstable();
     Ok(Compiled {
         graph: context.graph,
         addresses: context.addresses,
         paths: compiled,
         root,
         coordinates,
-        held,
         constrained: context.constrained,
         barren,
     })

@@ -10,7 +10,6 @@ use super::tape::{Scratch, Tape};
 use super::{Evaluator, LogDensity};
 use crate::dist::Support;
 use crate::runtime::{AddressId, Addresses, VariableId};
-use crate::span::Span;
 use crate::value::{Array, Base, Elements, Value};
 
 /// The density of a model given what is known: a sum over paths, each a function of unconstrained coordinates. Masked
@@ -24,7 +23,6 @@ pub struct Compiled {
     pub(super) root: Node,
     /// The graph's coordinates that count, ascending: the coordinates of the density.
     pub(super) coordinates: Vec<usize>,
-    pub(super) held: Vec<Arc<str>>,
     pub(super) constrained: FxHashMap<Node, (usize, Support<Node>)>,
     pub(super) barren: bool,
 }
@@ -75,19 +73,9 @@ impl Compiled {
         self.paths.iter().all(|p| p.coordinates.len() == self.coordinates.len())
     }
 
-    /// Discrete variables that the sum over paths sums out.
-    pub fn held(&self) -> &[Arc<str>] {
-        &self.held
-    }
-
     /// Whether masked variables were left out because nothing known depends on them.
     pub fn has_barren(&self) -> bool {
         self.barren
-    }
-
-    /// Whether anything known counts in the density.
-    pub fn observed(&self) -> bool {
-        self.paths.iter().any(|p| p.path.observed)
     }
 
     /// The variable behind each coordinate.
@@ -139,13 +127,6 @@ impl Compiled {
             }
         }
         found
-    }
-
-    /// The statement of a path's variable that has this coordinate; for messages.
-    pub fn span_of(&self, coordinate: usize) -> Option<Span> {
-        let coordinate = self.coordinates.get(coordinate)?;
-        let latents = self.paths.iter().flat_map(|p| &p.path.latents);
-        latents.into_iter().find(|l| l.coordinates.contains(coordinate)).map(|l| l.span)
     }
 }
 

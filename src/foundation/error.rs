@@ -55,6 +55,12 @@ pub enum FoundationError {
         /// Why.
         reason: String,
     },
+    /// The network's outputs are no numbers any more.
+    #[error("training diverged at step {step}: a lower rate (`--lr`) or a longer warm-up (`--warmup`) may help")]
+    Diverged {
+        /// The step.
+        step: u64,
+    },
     /// Nothing is masked that depends on what is known.
     #[error("nothing is to be inferred: what is masked does not depend on what is known")]
     NothingMasked,
@@ -85,6 +91,7 @@ impl From<&FoundationError> for Diagnostic {
             | FoundationError::TooLong { .. }
             | FoundationError::TooManyNames { .. }
             | FoundationError::NothingMasked
+            | FoundationError::Diverged { .. }
             | FoundationError::Rejected
             | FoundationError::NoExamples { .. } => Self::error("E0734", message),
         }

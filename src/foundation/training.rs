@@ -248,7 +248,7 @@ impl Trainer {
     /// One step. Batches are made in the background, each a function of the seed and the step.
     ///
     /// # Errors
-    /// Where a program gives no examples.
+    /// Where a program gives no examples, or the network's outputs are no numbers.
     pub fn step(&mut self) -> Result<StepReport, FoundationError> {
         let step = self.adam.steps();
         let batches = match self.batches.take() {
@@ -275,6 +275,7 @@ impl Trainer {
         let batch = pack(&examples, self.options.language);
         let pass = self.placement.forward(&self.foundation.network, &batch)?;
         let outputs = pass.head().unwrap_or_default();
+        self.in_bounds(&outputs)?;
         let (losses, mut gradient) = losses(&examples, &outputs, true);
         let with_head = examples.iter().filter(|e| !e.targets.is_empty()).count().max(1) as f64;
         let head = losses.iter().sum::<f64>() / with_head;
@@ -290,6 +291,14 @@ impl Trainer {
         self.placement.update(&self.foundation.network)?;
         let language = language.map_or(0.0, f64::from);
         Ok(StepReport { step: step + 1, head, language, adam, tokens: batch.tokens.len(), waited })
+    }
+
+    fn in_bounds(&self, outputs: &[f32]) -> Result<(), FoundationError> {
+        if outputs.iter().all(|x| x.is_finite()) {
+            Ok(())
+        } else {
+            Err(FoundationError::Diverged { step: self.adam.steps() })
+        }
     }
 
     /// The loss on the executions that are not trained on; the best weights are chosen by it.
@@ -314,6 +323,7 @@ impl Trainer {
             let drawn = source.examples(first as u64..(first + size) as u64)?;
             let pass = self.placement.evaluate(&self.foundation.network, &pack(&drawn, false))?;
             let outputs = pass.head().unwrap_or_default();
+            self.in_bounds(&outputs)?;
             head += losses(&drawn, &outputs, false).0.iter().sum::<f64>();
             anchors += losses(&drawn, &vec![0.0; outputs.len()], false).0.iter().sum::<f64>();
             first += size;

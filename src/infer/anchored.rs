@@ -6,6 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::anchors::{Anchors, Decoded, PriorDraw, Shares, Walk};
 use super::coordinates::Coordinates;
+use super::deadline::Deadline;
 use super::error::InferError;
 use super::proposal::{Guide, NoDraw, OwnDistribution, Proposal, Proposed};
 use super::query::{Query, compile_pieces};
@@ -133,18 +134,20 @@ fn value_of(values: &[Decoded], site: &Site<'_>) -> Option<Proposed> {
     }
 }
 
-/// Calls `f` with draws from the anchors as a proposal, where a target has anchors.
+/// Calls `f` with draws from the anchors as a proposal, where a target has anchors, and they are found in time.
 ///
 /// # Errors
 /// A mistake in the program, and those of `f`.
 pub(super) fn with_anchor_proposal<T>(
     target: &TargetRef<'_>,
     seed: u64,
+    deadline: Deadline,
     f: impl FnOnce(Option<&dyn Proposal>) -> Result<T, InferError>,
 ) -> Result<T, InferError> {
     let Ok(compiled) = compile_pieces(target) else { return f(None) };
-    let query = Query::new(*target, compiled, seed)?;
-    match Anchors::new(&query.compiled, &query.prior) {
+    let mut query = Query::new(*target, compiled, seed)?;
+    query.deadline = deadline;
+    match query.anchors() {
         Ok(anchors) => f(Some(&AnchorProposal::new(&anchors))),
         Err(_) => f(None),
     }

@@ -102,7 +102,8 @@ pub struct InferOptions {
     pub chains: Option<usize>,
     /// Seed of all random numbers.
     pub seed: u64,
-    /// Seconds after which the ladder starts nothing more.
+    /// Seconds after which engines come to an end, with what they have: 60 for the ladder and no limit for others, where it is
+    /// `None`.
     pub budget: Option<f64>,
     /// What the foundation rung draws from.
     pub weights: Weights,

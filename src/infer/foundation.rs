@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::anchors::{Anchors, Drawn};
+use super::deadline::Deadline;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::laplace::{certified, or_sliced};
@@ -80,6 +81,7 @@ fn refused(reason: String) -> InferError {
 fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
     let amortized = options.weights.amortized().ok_or_else(|| refused("there are no weights".into()))?;
     let mut query = Query::by_pieces(*target, ENGINE.name, options.seed)?;
+    query.deadline = Deadline::after(options.budget);
     sample(&mut query, amortized, (options.draws.unwrap_or(DRAWS), false), progress)
 }
 

@@ -8,12 +8,13 @@ use super::advi::{AdviSettings, NormalFamily, fit_advi, weighted_draws};
 use super::anchors::Anchors;
 use super::certificate::{NutsCertificate, certify_nuts, certify_nuts_record};
 use super::coordinates::Coordinates;
+use super::deadline::Deadline;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::importance::weigh;
 use super::laplace;
 use super::mh::{Kernel, MarkovChain};
-use super::modes::{Neighbourhood, left_out, look_for_modes, too_few};
+use super::modes::{Neighbourhood, left_out, missed_modes, too_few};
 use super::nuts::{NutsDraws, NutsSettings, find_start, sample_nuts};
 use super::query::{Query, refused};
 use super::stream::{Stream, StreamPurpose, stream};
@@ -165,6 +166,7 @@ fn run_nuts(
     progress: &mut dyn Progress,
 ) -> Result<Sampled, InferError> {
     let mut query = differentiable(target, NUTS.name, options.seed)?;
+    query.deadline = Deadline::after(options.budget);
     nuts(&mut query, options, progress, &mut |_| 0)
 }
 
@@ -184,6 +186,7 @@ pub(super) fn nuts(
     let mut settings = NutsSettings {
         warmup: options.warmup.unwrap_or(defaults.warmup),
         draws: options.draws.map_or(defaults.draws, |draws| draws.div_ceil(chains)),
+        deadline: query.deadline,
         ..defaults
     };
     let mut draws = NutsDraws::default();
@@ -191,17 +194,22 @@ pub(super) fn nuts(
         let infos = query.compiled.coordinate_info();
         let name = |at: usize| infos.get(at).map(|info| info.name.clone()).unwrap_or_default();
         let density = query.compiled.density().ok_or_else(|| no_density(NUTS.name))?;
-        let mut anchors = Anchors::new(&query.compiled, &query.prior).ok();
+        let mut anchors = query.anchors().ok();
         let starts = starts(query, anchors.as_mut(), &density, chains)?;
         for (attempt, target_acceptance) in ACCEPTANCE.into_iter().enumerate() {
             settings.target_acceptance = target_acceptance;
             let last = attempt + 1 == ACCEPTANCE.len();
             let mut diverged = false;
-            draws = sample_nuts(&density, &starts, &settings, query.seed, progress, &mut |draws| {
+            let sampled = sample_nuts(&density, &starts, &settings, query.seed, progress, &mut |draws| {
                 diverged = draws.statistics.iter().flatten().any(|s| s.divergent);
                 if diverged && !last { 0 } else { more(&certify_nuts(draws, &name)) }
-            })?;
-            if !diverged {
+            });
+            let in_time = !query.deadline.has_passed();
+            // What was cut short is no better than what was not.
+            if in_time || draws.draws() == 0 {
+                draws = sampled?;
+            }
+            if !diverged || !in_time {
                 break;
             }
         }
@@ -229,11 +237,11 @@ fn missed_by_chains(
     points: &[(usize, Vec<f64>)],
     certificate: &NutsCertificate,
 ) -> Result<usize, InferError> {
-    let Ok(anchors) = Anchors::new(&query.compiled, &query.prior) else { return Ok(0) };
+    let Ok(anchors) = query.anchors() else { return Ok(0) };
     let mut rng = stream(query.seed, StreamPurpose::Modes, 1);
     let effective = certificate.ess.as_ref().map_or(1.0, |(_, ess)| *ess);
     match Neighbourhood::of_chains(&anchors, points, effective, &mut rng) {
-        Some(draws) => Ok(look_for_modes(&query.target, &anchors, &draws, query.seed)?.len()),
+        Some(draws) => Ok(missed_modes(query, &anchors, &draws)?.len()),
         None => Ok(0),
     }
 }
@@ -244,10 +252,11 @@ fn run_advi(
     progress: &mut dyn Progress,
 ) -> Result<Sampled, InferError> {
     let mut query = differentiable(target, ADVI.name, options.seed)?;
+    query.deadline = Deadline::after(options.budget);
     let draws = options.draws.unwrap_or(ADVI_DRAWS);
     let (points, log_weights) = {
         let density = query.compiled.density().ok_or_else(|| no_density(ADVI.name))?;
-        let mut anchors = Anchors::new(&query.compiled, &query.prior).ok();
+        let mut anchors = query.anchors().ok();
         let start = starts(&query, anchors.as_mut(), &density, 1)?.concat();
         let family = if start.len() <= FULL_RANK { NormalFamily::FullRank } else { NormalFamily::MeanField };
         let fit =
@@ -257,7 +266,7 @@ fn run_advi(
         let kept = weighted.draws.into_iter().zip(&weighted.log_weights).filter(|(_, w)| **w > f64::NEG_INFINITY);
         (with_paths(&density, kept.map(|(z, _)| z), query.seed), weighted.log_weights)
     };
-    let missed = match Anchors::new(&query.compiled, &query.prior) {
+    let missed = match query.anchors() {
         Ok(mut anchors) => {
             let neighbourhood = Neighbourhood::of_weighted(&anchors, &points, &log_weights);
             left_out(&query, &mut anchors, &neighbourhood)?

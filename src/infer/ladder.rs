@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::anchored::with_anchor_proposal;
+use super::deadline::Deadline;
 use super::engine::{InferOptions, Inferred, Method, Progress, Rung, Sampled};
 use super::error::InferError;
 use super::foundation::Amortized;
@@ -51,7 +52,7 @@ const WARMUP: usize = 1_000;
 const SWEEPS: usize = 1_000;
 const MOST_SWEEPS: usize = 64_000;
 
-/// The part of the time that sequential Monte Carlo may take, and how many times as many particles come next.
+/// The part of the time left that anchors, or sequential Monte Carlo, may take; how many times as many particles come next.
 const MOSTLY: f64 = 0.7;
 const MORE: usize = 3;
 
@@ -193,6 +194,9 @@ fn climb(
         Err(InferError::Refused { .. }) => None,
         Err(error) => return Err(error),
     };
+    if let Some(query) = &mut query {
+        query.deadline = Deadline::after(Some(MOSTLY * left()));
+    }
     let amortized = options.weights.amortized();
     if let (Some(query), Some(amortized)) = (&mut query, amortized)
         && let Some(sampled) =
@@ -379,7 +383,7 @@ fn climb_mh(
 ) -> Result<Sampled, InferError> {
     let count = options.chains.unwrap_or(CHAINS);
     let stop = || left() <= 0.0;
-    with_anchor_proposal(target, options.seed, |proposal| {
+    with_anchor_proposal(target, options.seed, Deadline::after(Some(left())), |proposal| {
         let warmup = options.warmup.unwrap_or(WARMUP);
         let mut chains = Chains::start(target, proposal, (count, warmup), options.seed, progress, &stop)?;
         let mut sweeps = options.draws.map_or(SWEEPS, |d| d.div_ceil(count));
@@ -453,6 +457,7 @@ fn climb_nuts(
     left: &dyn Fn() -> f64,
 ) -> Result<(Sampled, bool), InferError> {
     let mut query = gradient::differentiable(target, gradient::NUTS.name, options.seed)?;
+    query.deadline = Deadline::after(Some(left()));
     let mut before = Instant::now();
     let mut agree = false;
     let sampled = gradient::nuts(&mut query, options, progress, &mut |certificate| {
@@ -476,12 +481,13 @@ fn climb_smc(
 ) -> Result<Sampled, InferError> {
     let begun = Instant::now();
     let left = || MOSTLY * seconds - begun.elapsed().as_secs_f64();
+    let deadline = Deadline::after(Some(MOSTLY * seconds));
     let mut particles = options.draws.unwrap_or(FIRST).max(FIRST);
     let mut last = None;
     loop {
         let before = Instant::now();
         let asked = InferOptions { draws: Some(particles), ..options.clone() };
-        let sampled = match (smc::sample(target, &asked, progress, &|| left() < 0.0), last.take()) {
+        let sampled = match (smc::sample(target, &asked, progress, deadline), last.take()) {
             (Ok(sampled), _) => sampled,
             // Fewer particles had an answer, if not a certified one.
             (Err(InferError::SamplerFailed { .. } | InferError::NoDrawSurvived { .. }), Some(before)) => {

@@ -7,12 +7,13 @@ use std::convert::Infallible;
 
 use rayon::prelude::*;
 
-use super::anchors::{Anchors, Drawn, PriorDraws, Shares, Walk};
+use super::anchors::{Anchors, Drawn, NoAnchors, PriorDraws, Shares, Walk};
+use super::deadline::Deadline;
 use super::diagnostics::{K_HAT_LIMIT, pareto_smooth, weights_ess};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::importance::{ENOUGH, judge, weigh};
-use super::modes::{Neighbourhood, look_for_modes, more_evidence, too_few};
+use super::modes::{Neighbourhood, missed_modes, more_evidence, too_few};
 use super::query::Query;
 use super::stream::{StreamPurpose, stream};
 use super::target::TargetRef;
@@ -46,6 +47,7 @@ const ROUNDS: u64 = 3;
 
 fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
     let mut query = Query::by_pieces(*target, ENGINE.name, options.seed)?;
+    query.deadline = Deadline::after(options.budget);
     let n = options.draws.unwrap_or(DRAWS);
     sample(&mut query, n, n, progress)
 }
@@ -80,36 +82,34 @@ pub(super) fn certified(
     mut draw: impl FnMut(&PriorDraws, &mut Anchors<'_>, u64) -> Result<Vec<Drawn>, InferError>,
 ) -> Result<Sampled, InferError> {
     progress.start(engine, n as u64);
-    let (points, log_weights, missed, more) = {
-        let mut anchors = Anchors::new(&query.compiled, &query.prior).map_err(|error| InferError::Refused {
-            engine,
-            reason: error.to_string(),
-            span: None,
-        })?;
+    let (points, log_weights, against) = {
+        let refused = |error: NoAnchors| InferError::Refused { engine, reason: error.to_string(), span: None };
+        let mut anchors = query.anchors().map_err(refused)?;
         let mut round = 0;
         loop {
             let drawn = draw(&query.prior, &mut anchors, round)?;
             let log_weights = log_weights(&drawn);
             let neighbourhood = Neighbourhood::of_draws(&anchors, &drawn, &log_weights);
             round += 1;
-            let found = look_for_modes(&query.target, &anchors, &neighbourhood, query.seed)?;
-            let missed = found.len();
-            let new =
-                if round == ROUNDS { 0 } else { found.into_iter().filter(|mode| anchors.insert(mode.clone())).count() };
+            let found = missed_modes(query, &anchors, &neighbourhood)?;
+            let mut against = too_few(found.len()).or(query.search(&anchors)?.doubt());
+            let last = round == ROUNDS || query.deadline.has_passed();
+            let new = if last { 0 } else { found.into_iter().filter(|mode| anchors.insert(mode.clone())).count() };
             if new == 0 {
                 // There is time for no more; or the anchors know them all, and draws of another seed are no better.
                 let points = points(&anchors, &drawn);
-                let held = missed == 0 && trust(&drawn).0 == 1.0;
-                let others = (engine != ENGINE.name).then_some(&mut anchors);
-                let more = if held { more_evidence(query, others, neighbourhood.evidence())? } else { None };
-                break (points, log_weights, missed, more);
+                if against.is_none() && trust(&drawn).0 == 1.0 {
+                    let others = (engine != ENGINE.name).then_some(&mut anchors);
+                    against = more_evidence(query, others, neighbourhood.evidence())?;
+                }
+                break (points, log_weights, against);
             }
         }
     };
     progress.advance(n as u64);
     let record = query.record(&points)?;
     let mut sampled = weigh(record, &log_weights, &Ledger::default())?;
-    sampled.refuse(too_few(missed).or(more));
+    sampled.refuse(against);
     Ok(sampled)
 }
 
@@ -273,7 +273,7 @@ pub(super) enum Modes {
     Refined,
 }
 
-/// `n` draws from the anchors, in parallel; a function of the seed and the round.
+/// `n` draws from the anchors, in parallel; a function of the seed and the round, unless there was time for fewer alone.
 pub(super) fn draw(anchors: &Anchors<'_>, modes: Modes, n: usize, seed: u64, round: u64) -> Vec<Drawn> {
     let walk = || match modes {
         Modes::Plain => Walk::plain(anchors, Shares::default()),
@@ -285,6 +285,8 @@ pub(super) fn draw(anchors: &Anchors<'_>, modes: Modes, n: usize, seed: u64, rou
         .map_init(walk, |walk, chunk| {
             let mut rng = stream(seed, StreamPurpose::Draws, (round << 32) + chunk as u64);
             let size = CHUNK.min(n - chunk * CHUNK);
+            // Some there must be.
+            let size = if chunk > 0 && anchors.deadline.has_passed() { 0 } else { size };
             (0..size).map(|_| walk.draw(&mut rng)).collect::<Vec<_>>()
         })
         .flatten()

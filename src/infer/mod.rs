@@ -9,6 +9,7 @@ pub mod anchors;
 mod calibration;
 mod certificate;
 mod coordinates;
+mod deadline;
 mod diagnostics;
 mod engine;
 mod enumerate;
@@ -31,6 +32,7 @@ mod query;
 mod record;
 mod replay;
 mod scalars;
+mod search;
 mod smc;
 mod stream;
 mod summary;
@@ -47,6 +49,7 @@ pub use calibration::{
 };
 pub use certificate::{E_BFMI_LIMIT, NutsCertificate, certify_nuts};
 pub use coordinates::Coordinates;
+pub use deadline::Deadline;
 pub use diagnostics::{
     K_HAT_LIMIT, Psis, e_bfmi, effective_sample_size, ess_bulk, ess_quantile, ess_tail, k_hat_threshold, mcse_mean,
     mcse_quantile, mcse_sd, pareto_smooth, r_hat, weights_ess,

@@ -1,35 +1,25 @@
-//! The look for modes that a proposal misses: weights cannot tell of places where no draw ever was.
+//! What draws miss: weights cannot tell of places where no draw ever was.
 
 use rand::RngExt as _;
-use rand_distr::{StandardNormal, StudentT};
+use rand_distr::StandardNormal;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-use super::anchors::{AnchorMode, Anchors, Drawn, Mode, PriorDraw, PriorDraws, prior_draws};
+use super::anchors::{AnchorMode, Anchors, Drawn, Mode, PriorDraw, PriorDraws};
 use super::coordinates::Coordinates;
 use super::diagnostics::weights_ess;
 use super::error::InferError;
 use super::importance::{log_mean_exp, prior_evidence};
 use super::laplace;
 use super::query::{Query, compile_pieces};
+use super::search::COUNTS;
 use super::stream::{Stream, StreamPurpose, stream};
 use super::target::TargetRef;
 use crate::density::Evaluator as _;
 use crate::dist::log_sum_exp;
 
-/// Newton ascents from the prior; fewer where a Hessian takes many gradients.
-const ASCENTS: usize = 32;
-const MANY: usize = 64;
-
-/// Ascents from around known modes: how far from these, in the scales of the prior or so many of the mode's, with the degrees of
-/// freedom of a Student-t; how many at the least; and the numbers that may be computed for more, at so many steps each.
-const JUMP_SCALES: f64 = 3.0;
-const JUMP_FREEDOM: f64 = 3.0;
-const FEWEST_JUMPS: usize = 4;
-const JUMP_WORK: usize = 5_000_000;
-const STEPS: usize = 10;
-
-/// The share of the evidence that a mode must have to count.
-const COUNTS: f64 = 0.01;
+/// The share of the evidence that modes must have together to count, where each is too small to; of how many, the largest.
+const TOGETHER: f64 = 0.05;
+const MOST_SMALL: usize = 64;
 
 /// The neighbourhood of a mode: squared Mahalanobis distance up to 9, or in many dimensions, where that would hold hardly
 /// any of its mass, up to two standard deviations beyond the mean of a χ² of that many degrees.
@@ -180,6 +170,30 @@ impl Neighbourhood {
         Self { draws, log_evidence, evidence_error, ess: points.len() as f64 }
     }
 
+    /// Whether they have too little of a mode that counts.
+    fn lack(&self, anchors: &Anchors<'_>, anchor: &AnchorMode, rng: &mut Stream) -> bool {
+        let inside = near_mass(anchor.mode.location.len());
+        let seen = self.mass(anchor);
+        let mut probes = PROBES;
+        loop {
+            // By the density itself: along a bend there is less than the normal approximation says.
+            let (log_mass, error) = log_mass_near(anchors, anchor, probes, rng);
+            let share = self.share(log_mass);
+            if share < COUNTS * inside {
+                return false;
+            }
+            let there = (log_mass - self.log_evidence).min(MOST_NATS).exp();
+            let tolerated = seen + ERRORS * self.error_of(seen);
+            if seen < ENOUGH * share || there * (1.0 - ERRORS * error) * MOST > tolerated {
+                return true;
+            }
+            if probes >= MOST_PROBES || there * (1.0 + ERRORS * error) * MOST <= tolerated {
+                return false;
+            }
+            probes *= 4;
+        }
+    }
+
     /// The mass of the draws near a mode.
     fn mass(&self, anchor: &AnchorMode) -> f64 {
         let limit = near(anchor.mode.location.len());
@@ -202,7 +216,7 @@ pub(super) fn left_out_by_proposal(
 ) -> Result<Option<String>, InferError> {
     let Ok(compiled) = compile_pieces(target) else { return Ok(None) };
     let query = Query::new(*target, compiled, seed)?;
-    let Ok(mut anchors) = Anchors::new(&query.compiled, &query.prior) else { return Ok(None) };
+    let Ok(mut anchors) = query.anchors() else { return Ok(None) };
     let points = points(&Coordinates::new(&query.compiled))?;
     let neighbourhood = Neighbourhood::of_points(&anchors, &query.prior, &points, log_weights);
     left_out(&query, &mut anchors, &neighbourhood)
@@ -217,11 +231,11 @@ pub(super) fn left_out(
     anchors: &mut Anchors<'_>,
     draws: &Neighbourhood,
 ) -> Result<Option<String>, InferError> {
-    let modes = look_for_modes(&query.target, anchors, draws, query.seed)?;
-    if !modes.is_empty() {
-        return Ok(too_few(modes.len()));
+    let missed = missed_modes(query, anchors, draws)?;
+    match too_few(missed.len()).or(query.search(anchors)?.doubt()) {
+        Some(reason) => Ok(Some(reason)),
+        None => more_evidence(query, Some(anchors), draws.evidence()),
     }
-    more_evidence(query, Some(anchors), draws.evidence())
 }
 
 /// What speaks against draws that find less of the evidence (ln of it, with its error) than normal approximations do (where
@@ -261,90 +275,39 @@ pub(super) fn too_few(modes: usize) -> Option<String> {
     }
 }
 
-/// Modes with a good part of the evidence that the draws hardly visit.
+/// Modes with a good part of the evidence that the draws hardly visit, each or together.
 ///
 /// # Errors
 /// A mistake in the program.
-pub(super) fn look_for_modes(
-    target: &TargetRef<'_>,
+pub(super) fn missed_modes(
+    query: &Query<'_>,
     anchors: &Anchors<'_>,
     draws: &Neighbourhood,
-    seed: u64,
 ) -> Result<Vec<AnchorMode>, InferError> {
-    let ascents = if anchors.compiled().dimension() > MANY { ASCENTS / 4 } else { ASCENTS };
-    let mut rng = stream(seed, StreamPurpose::Modes, 0);
-    let prior = prior_draws(target, anchors.compiled(), ascents, &mut rng)?;
-    let mut found: Vec<AnchorMode> = Vec::new();
-    let mut evaluators = anchors.evaluators();
-    for draw in &prior.draws {
-        let z = prior.filled(draw);
-        for path in anchors.paths_of(&mut evaluators, draw, &z) {
-            let Some(mode) = anchors.ascend(path, &z, &prior.scales) else { continue };
-            if !found.iter().any(|other| other.is_same(&mode)) {
-                found.push(mode);
-            }
-        }
-    }
-    // From around the modes that are known as well: executions of the prior hardly reach where the data are far from it.
-    let known: Vec<(&[usize], &AnchorMode)> = anchors.places().filter(|(places, _)| !places.is_empty()).collect();
-    for jump in 0..jumps(anchors, ascents).min(known.len() * ascents) {
-        let (places, from) = known[jump % known.len()];
-        let mut z = prior.middle.clone();
-        let only = (jump / known.len() % 2 == 1).then(|| rng.random_range(0..places.len()));
-        for (place, coordinate) in places.iter().enumerate() {
-            z[*coordinate] = from.mode.location[place];
-            if only.is_none_or(|only| only == place) {
-                let scale = prior.scales[*coordinate].max(JUMP_SCALES * from.mode.marginal_scale(place));
-                z[*coordinate] += scale * StudentT::new(JUMP_FREEDOM).map_or(0.0, |t| rng.sample(t));
-            }
-        }
-        if let Some(mode) = anchors.ascend(from.path, &z, &prior.scales)
-            && !found.iter().any(|other| other.is_same(&mode))
-        {
-            found.push(mode);
-        }
-    }
+    let mut rng = stream(query.seed, StreamPurpose::Modes, 0);
+    let mut found: Vec<&AnchorMode> = query.search(anchors)?.modes().collect();
     // Those that are known count too: the draws may have lost one.
     for mode in anchors.known() {
         if !found.iter().any(|other| other.is_same(mode)) {
-            found.push(mode.clone());
+            found.push(mode);
         }
     }
-    found.retain(|anchor| {
-        let inside = near_mass(anchor.mode.location.len());
-        if draws.share(anchor.laplace_evidence()) < COUNTS {
-            return false;
-        }
-        // By the density itself: along a bend there is less than the normal approximation says.
-        let seen = draws.mass(anchor);
-        let mut probes = PROBES;
-        loop {
-            let (log_mass, error) = log_mass_near(anchors, anchor, probes, &mut rng);
-            let share = draws.share(log_mass);
-            if share < COUNTS * inside {
-                return false;
-            }
-            let there = (log_mass - draws.log_evidence).min(MOST_NATS).exp();
-            let tolerated = seen + ERRORS * draws.error_of(seen);
-            if seen < ENOUGH * share || there * (1.0 - ERRORS * error) * MOST > tolerated {
-                return true;
-            }
-            if probes >= MOST_PROBES || there * (1.0 + ERRORS * error) * MOST <= tolerated {
-                return false;
-            }
-            probes *= 4;
-        }
-    });
-    Ok(found)
-}
+    let (counting, mut small): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|anchor| draws.share(anchor.laplace_evidence()) >= COUNTS);
+    let mut missed: Vec<AnchorMode> =
+        counting.into_iter().filter(|anchor| draws.lack(anchors, anchor, &mut rng)).cloned().collect();
 
-/// How many ascents start around known modes: as many as from the prior, fewer where each takes long.
-fn jumps(anchors: &Anchors<'_>, most: usize) -> usize {
-    let work = anchors.paths.iter().map(|path| {
-        let n = path.coordinates.len();
-        STEPS * 2 * n * path.density.size()
-    });
-    (JUMP_WORK / work.max().unwrap_or(0).max(1)).clamp(most.min(FEWEST_JUMPS), most)
+    let share = |log_masses: &[f64]| draws.share(log_sum_exp(log_masses));
+    small.retain(|anchor| draws.mass(anchor) < ENOUGH * draws.share(anchor.laplace_evidence()));
+    small.sort_by(|a, b| b.laplace_evidence().total_cmp(&a.laplace_evidence()));
+    small.truncate(MOST_SMALL);
+    if share(&small.iter().map(|anchor| anchor.laplace_evidence()).collect::<Vec<f64>>()) > TOGETHER {
+        let masses: Vec<f64> = small.iter().map(|anchor| log_mass_near(anchors, anchor, PROBES, &mut rng).0).collect();
+        if share(&masses) > TOGETHER {
+            missed.extend(small.into_iter().cloned());
+        }
+    }
+    Ok(missed)
 }
 
 /// ln of the integral of the density over the neighbourhood of a mode, by importance sampling from its normal approximation,

@@ -20,6 +20,7 @@ use nuts_rs::{
 };
 use serde::Serialize;
 
+use super::deadline::Deadline;
 use super::engine::Progress;
 use super::error::InferError;
 use super::stream::{Stream, StreamPurpose, stream};
@@ -54,6 +55,8 @@ pub struct NutsSettings {
     pub target_acceptance: f64,
     /// Doublings of a trajectory, at most.
     pub max_tree_depth: u32,
+    /// When to end with the draws that there are.
+    pub deadline: Deadline,
 }
 
 impl Default for NutsSettings {
@@ -64,6 +67,7 @@ impl Default for NutsSettings {
             draws: 1_000,
             target_acceptance: 0.8,
             max_tree_depth: 10,
+            deadline: Deadline::default(),
         }
     }
 }
@@ -108,11 +112,11 @@ impl NutsDraws {
 /// Samples `density` with one chain for each of `starts` (each of length d).
 ///
 /// After warm-up and the first draws, `more` is shown all draws and says how many to add to each chain; 0 ends. The draws
-/// are the same however they are cut into rounds.
+/// are the same however they are cut into rounds, but no more are made after the deadline.
 ///
 /// # Errors
 /// Where the log density or its gradient at a start is not finite, the gradient there has a coordinate that is zero, or
-/// the sampler fails.
+/// the sampler fails; where the deadline passes before the first draw.
 pub fn sample_nuts(
     density: &dyn LogDensity,
     starts: &[Vec<f64>],
@@ -144,15 +148,24 @@ pub fn sample_nuts(
         }
         let mut wanted = settings.draws;
         while wanted > 0 {
-            for (chain, round) in crew.advance(NAME, wanted, progress)?.into_iter().enumerate() {
+            let rounds = crew.advance(NAME, wanted, progress)?;
+            // All chains have equally many draws, also where time was up for some.
+            let drawn = rounds.iter().map(|round| round.positions.len()).min().unwrap_or(0);
+            for (chain, round) in rounds.into_iter().enumerate() {
                 if let (Some(positions), Some(statistics)) =
                     (draws.chains.get_mut(chain), draws.statistics.get_mut(chain))
                 {
-                    positions.extend(round.positions);
-                    statistics.extend(round.statistics);
+                    positions.extend(round.positions.into_iter().take(drawn));
+                    statistics.extend(round.statistics.into_iter().take(drawn));
                 }
             }
+            if drawn < wanted && !starts.is_empty() {
+                break;
+            }
             wanted = more(&draws);
+        }
+        if settings.deadline.has_passed() && draws.draws() == 0 {
+            return Err(failed("time was up before the first draw"));
         }
         Ok(draws)
         // The crew is dropped here, and with it its commands: the threads end.
@@ -262,11 +275,11 @@ fn work(
     match settings.mass_matrix {
         MassMatrix::Diagonal => {
             let configured = configure(DiagNutsSettings::default(), settings);
-            drive(density, own, configured, seed, orders, report, read!());
+            drive(density, own, (configured, settings.deadline), seed, orders, report, read!());
         }
         MassMatrix::LowRank => {
             let configured = configure(LowRankNutsSettings::default(), settings);
-            drive(density, own, configured, seed, orders, report, read!());
+            drive(density, own, (configured, settings.deadline), seed, orders, report, read!());
         }
     }
 }
@@ -292,7 +305,7 @@ type StatisticsOf<'a, S> = <ChainOf<'a, S> as SamplerStats<CpuMath<Adapter<'a>>>
 fn drive<'a, S: Settings>(
     density: &'a dyn LogDensity,
     own: &[(usize, &[f64])],
-    settings: S,
+    (settings, deadline): (S, Deadline),
     seed: u64,
     orders: &Receiver<usize>,
     report: &Sender<Report>,
@@ -313,7 +326,7 @@ fn drive<'a, S: Settings>(
     for count in orders {
         let keep = drawn >= settings.hint_num_tune();
         for (number, chain) in &mut chains {
-            let round = guarded(|| advance(chain, count, keep, report, read));
+            let round = guarded(|| advance(chain, count, (keep, deadline), report, read));
             let ended = round.is_err();
             if report.send(Report::Finished { chain: *number, round }).is_err() || ended {
                 return;
@@ -349,7 +362,7 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, InferError>) -> Result<T, InferErr
 fn advance<M: nuts_rs::Math, C: Chain<M>>(
     chain: &mut C,
     count: usize,
-    keep: bool,
+    (keep, deadline): (bool, Deadline),
     report: &Sender<Report>,
     read: fn(&C::Stats, bool) -> DrawStatistics,
 ) -> Result<Round, InferError> {
@@ -357,6 +370,9 @@ fn advance<M: nuts_rs::Math, C: Chain<M>>(
     let mut round = Round { positions: Vec::with_capacity(room), statistics: Vec::with_capacity(room) };
     let (mut draws, mut divergences, mut told) = (0, 0, Instant::now());
     for left in (0..count).rev() {
+        if deadline.has_passed() {
+            break;
+        }
         let (position, _, statistics, progress) = chain.expanded_draw().map_err(|e| failed(e.to_string()))?;
         if keep {
             round.positions.push(position.into_vec());

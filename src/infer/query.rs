@@ -1,9 +1,13 @@
 //! A target with what engines learn of it once: its compiled density, and executions of its prior.
 
-use super::anchors::{PriorDraws, prior_draws};
+use std::sync::OnceLock;
+
+use super::anchors::{Anchors, NoAnchors, PriorDraws, prior_draws};
+use super::deadline::Deadline;
 use super::error::InferError;
 use super::record::{Chunk, Record};
 use super::replay::Replayer;
+use super::search::Search;
 use super::stream::{StreamPurpose, stream};
 use super::target::TargetRef;
 use crate::density::{CompileError, CompileOptions, Compiled, Reader};
@@ -37,6 +41,10 @@ pub struct Query<'t> {
     pub prior: PriorDraws,
     /// The seed of all that is drawn for it.
     pub seed: u64,
+    /// When whoever asks will wait no longer.
+    pub(super) deadline: Deadline,
+    /// What the search for modes found, once there was one.
+    search: OnceLock<Search>,
 }
 
 impl<'t> Query<'t> {
@@ -47,7 +55,28 @@ impl<'t> Query<'t> {
     pub fn new(target: TargetRef<'t>, mut compiled: Compiled, seed: u64) -> Result<Self, InferError> {
         let readers = compiled.readers();
         let prior = prior_draws(&target, &compiled, PRIOR_DRAWS, &mut stream(seed, StreamPurpose::Start, 0))?;
-        Ok(Self { target, compiled, readers, prior, seed })
+        let (deadline, search) = (Deadline::default(), OnceLock::new());
+        Ok(Self { target, compiled, readers, prior, seed, deadline, search })
+    }
+
+    /// Its anchors.
+    ///
+    /// # Errors
+    /// As [`Anchors::until`].
+    pub(super) fn anchors(&self) -> Result<Anchors<'_>, NoAnchors> {
+        Anchors::until(self.deadline, &self.compiled, &self.prior)
+    }
+
+    /// The search for its modes: made once.
+    ///
+    /// # Errors
+    /// A mistake in the program.
+    pub(super) fn search(&self, anchors: &Anchors<'_>) -> Result<&Search, InferError> {
+        if let Some(search) = self.search.get() {
+            return Ok(search);
+        }
+        let search = Search::new(self, anchors)?;
+        Ok(self.search.get_or_init(|| search))
     }
 
     /// Compiles a target for anchors.

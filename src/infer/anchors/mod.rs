@@ -22,6 +22,7 @@ use rustc_hash::FxHashMap;
 
 use self::order::decoding_order;
 use self::slices::close_gaps;
+use super::deadline::Deadline;
 use crate::density::{Compiled, Density, Evaluator as _, LatentKey, OwnDistributionAt, PathStructure, TapeEvaluator};
 
 /// Modes less likely than the best by this factor (as a logarithm) are dropped.
@@ -105,7 +106,8 @@ pub struct Anchors<'c> {
     elsewhere: Vec<AnchorMode>,
     /// What draws are made of: the modes, or slices of the posterior.
     pub(super) components: Vec<AnchorMode>,
-    log_evidence: f64,
+    /// When to look for no more.
+    pub(in crate::infer) deadline: Deadline,
 }
 
 /// Why a query has no anchors.
@@ -117,6 +119,9 @@ pub enum NoAnchors {
     /// Too many coordinates.
     #[error("it has more than {MOST_COORDINATES} coordinates")]
     TooLarge,
+    /// The deadline passed.
+    #[error("time was up before all modes were found")]
+    OutOfTime,
 }
 
 impl<'c> Anchors<'c> {
@@ -125,6 +130,18 @@ impl<'c> Anchors<'c> {
     /// # Errors
     /// Where there is none, or the query is too large for Hessians.
     pub fn new(compiled: &'c Compiled, prior: &PriorDraws) -> Result<Self, NoAnchors> {
+        Self::until(Deadline::default(), compiled, prior)
+    }
+
+    /// The same, if it does not take too long.
+    ///
+    /// # Errors
+    /// As [`Anchors::new`], and where the deadline passes.
+    pub(in crate::infer) fn until(
+        deadline: Deadline,
+        compiled: &'c Compiled,
+        prior: &PriorDraws,
+    ) -> Result<Self, NoAnchors> {
         if compiled.dimension() > MOST_COORDINATES {
             return Err(NoAnchors::TooLarge);
         }
@@ -139,19 +156,25 @@ impl<'c> Anchors<'c> {
             modes: Vec::new(),
             elsewhere: Vec::new(),
             components: Vec::new(),
-            log_evidence: f64::NEG_INFINITY,
+            deadline,
         };
         let starts = (ALL_STARTS / anchors.paths.len().max(1)).clamp(1, STARTS);
         for path in 0..anchors.paths.len() {
             anchors.climb(path, prior, starts);
+            anchors.in_time()?;
         }
         for path in 0..anchors.paths.len() {
+            anchors.in_time()?;
             if anchors.modes.iter().all(|mode| mode.path != path) {
                 anchors.elsewhere.extend(anchors.without_mode(path, prior));
             }
         }
         anchors.settle();
         if anchors.components.is_empty() { Err(NoAnchors::NoMode) } else { Ok(anchors) }
+    }
+
+    fn in_time(&self) -> Result<(), NoAnchors> {
+        if self.deadline.has_passed() { Err(NoAnchors::OutOfTime) } else { Ok(()) }
     }
 
     /// The density that the anchors are of.
@@ -162,39 +185,6 @@ impl<'c> Anchors<'c> {
     /// The decoding order.
     pub fn elements(&self) -> &[Element] {
         &self.elements
-    }
-
-    /// How many modes there are.
-    pub fn modes(&self) -> usize {
-        self.modes.len()
-    }
-
-    /// ln of the sum of the Laplace evidences: an estimate of the log evidence.
-    pub fn log_evidence(&self) -> f64 {
-        self.log_evidence
-    }
-
-    /// Each mode: its path, where it is (over all coordinates, NaN where its path has none), its share of the evidence, and
-    /// the scale of each coordinate with the others integrated out.
-    pub fn summaries(&self) -> Vec<ModeSummary> {
-        self.modes
-            .iter()
-            .map(|anchor| {
-                let path = &self.paths[anchor.path];
-                let mut location = vec![f64::NAN; self.compiled.dimension()];
-                let mut scale = vec![f64::NAN; self.compiled.dimension()];
-                for (place, coordinate) in path.coordinates.iter().enumerate() {
-                    location[*coordinate] = anchor.mode.location[place];
-                    scale[*coordinate] = anchor.mode.marginal_scale(place);
-                }
-                ModeSummary { path: anchor.path, location, scale, share: anchor.log_evidence.exp() }
-            })
-            .collect()
-    }
-
-    /// How many components draws are made of.
-    pub fn components(&self) -> usize {
-        self.components.len()
     }
 
     /// Adds a mode; `false` where it is known.
@@ -217,15 +207,27 @@ impl<'c> Anchors<'c> {
         self.modes.iter().map(|mode| (&self.paths[mode.path].coordinates[..], mode))
     }
 
-    /// The mode of a path that a climb from `start` (over all coordinates) leads to.
-    pub(in crate::infer) fn ascend(&self, path: usize, start: &[f64], scales: &[f64]) -> Option<AnchorMode> {
+    /// The mode of a path that a climb from `start` (over all coordinates) leads to, and the numbers that were computed on the
+    /// way. The evaluator is the path's.
+    pub(in crate::infer) fn ascend_on(
+        &self,
+        evaluator: &mut TapeEvaluator<'_>,
+        path: usize,
+        start: &[f64],
+        scales: &[f64],
+    ) -> (Option<AnchorMode>, usize) {
         let own = &self.paths[path];
         let (start, mut scales) = (own.local(start), own.local(scales));
-        let mut evaluator = own.density.on_tape();
-        let mut derivatives = Derivatives::new(&mut evaluator, start.len());
-        let mode = maximise(&mut derivatives, &start, 0, &mut scales)?;
+        let mut derivatives = Derivatives::new(evaluator, start.len());
+        let mode = maximise(&mut derivatives, &start, 0, &mut scales);
+        let work = derivatives.evaluations() * own.density.size();
         // Relative to the best only after `settle`.
-        Some(AnchorMode { path, mode, pieces: own.pieces.clone(), log_evidence: f64::NEG_INFINITY })
+        let log_evidence = f64::NEG_INFINITY;
+        (mode.map(|mode| AnchorMode { path, mode, pieces: own.pieces.clone(), log_evidence }), work)
+    }
+
+    fn ascend(&self, path: usize, start: &[f64], scales: &[f64]) -> Option<AnchorMode> {
+        self.ascend_on(&mut self.paths[path].density.on_tape(), path, start, scales).0
     }
 
     /// The paths whose discrete values and conditions are those of an execution of the prior (`z`: its coordinates, with
@@ -300,11 +302,11 @@ impl<'c> Anchors<'c> {
     /// Orders modes by evidence and drops those that hardly count; draws are made of the modes, and of what stands for modes
     /// where there are none.
     fn settle(&mut self) {
-        self.log_evidence = settle(&mut self.modes);
+        settle(&mut self.modes);
         self.components.clone_from(&self.modes);
         if !self.elsewhere.is_empty() {
             self.components.extend(self.elsewhere.iter().cloned());
-            self.log_evidence = settle(&mut self.components);
+            settle(&mut self.components);
             for (index, path) in self.paths.iter().enumerate() {
                 if let Some(whole) = path.pieces.first().filter(|_| self.elsewhere.iter().any(|c| c.path == index)) {
                     close_gaps(&mut self.components, index, *whole);
@@ -319,8 +321,8 @@ impl<'c> Anchors<'c> {
     }
 }
 
-/// Orders modes by evidence, relative to the best, and drops those that hardly count. Gives ln of the sum of the evidences.
-fn settle(modes: &mut Vec<AnchorMode>) -> f64 {
+/// Orders modes by evidence, relative to the best, and drops those that hardly count.
+fn settle(modes: &mut Vec<AnchorMode>) {
     let evidences: Vec<f64> = modes.iter().map(AnchorMode::laplace_evidence).collect();
     let best = evidences.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     for (mode, evidence) in modes.iter_mut().zip(&evidences) {
@@ -328,21 +330,6 @@ fn settle(modes: &mut Vec<AnchorMode>) -> f64 {
     }
     modes.retain(|m| m.log_evidence > LEAST_LOG_EVIDENCE);
     modes.sort_by(|a, b| b.log_evidence.total_cmp(&a.log_evidence));
-    let relative: Vec<f64> = modes.iter().map(|m| m.log_evidence).collect();
-    best + crate::dist::log_sum_exp(&relative)
-}
-
-/// What is known of a mode.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ModeSummary {
-    /// Its path.
-    pub path: usize,
-    /// Where it is, over all coordinates; NaN where its path has none.
-    pub location: Vec<f64>,
-    /// The scale of each coordinate, the others integrated out.
-    pub scale: Vec<f64>,
-    /// Its Laplace evidence relative to the best.
-    pub share: f64,
 }
 
 impl<'c> AnchorPath<'c> {

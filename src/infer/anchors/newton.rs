@@ -67,22 +67,30 @@ pub struct Derivatives<'e> {
     above: Vec<f64>,
     below: Vec<f64>,
     moved: Vec<f64>,
+    evaluations: usize,
 }
 
 impl<'e> Derivatives<'e> {
     /// Of a density over `dimension` coordinates.
     pub fn new(evaluator: &'e mut dyn Evaluator, dimension: usize) -> Self {
         let zeros = || vec![0.0; dimension];
-        Self { evaluator, gradient: zeros(), above: zeros(), below: zeros(), moved: zeros() }
+        Self { evaluator, gradient: zeros(), above: zeros(), below: zeros(), moved: zeros(), evaluations: 0 }
+    }
+
+    /// How often the density was evaluated, with or without its gradient.
+    pub fn evaluations(&self) -> usize {
+        self.evaluations
     }
 
     /// The log density at `z`.
     pub fn value(&mut self, z: &[f64]) -> f64 {
+        self.evaluations += 1;
         self.evaluator.value(z)
     }
 
     /// The log density at `z`, and its gradient from coordinate `first` on.
     pub fn gradient(&mut self, z: &[f64], first: usize, gradient: &mut [f64]) -> f64 {
+        self.evaluations += 1;
         let value = self.evaluator.gradient(z, &mut self.gradient);
         gradient.copy_from_slice(&self.gradient[first..]);
         value
@@ -101,6 +109,7 @@ impl<'e> Derivatives<'e> {
             let up = self.moved[first + i];
             self.moved[first + i] = z[first + i] - step;
             let below = self.evaluator.gradient(&self.moved, &mut self.below);
+            self.evaluations += 2;
             let width = up - self.moved[first + i];
             self.moved[first + i] = z[first + i];
             if above == f64::NEG_INFINITY || below == f64::NEG_INFINITY {

@@ -132,18 +132,18 @@ impl Node {
 
 /// What draws are made of.
 #[derive(Debug)]
-pub(in crate::infer) struct Components {
-    components: Vec<AnchorMode>,
-    log_evidence: f64,
-}
+pub(in crate::infer) struct Components(Vec<AnchorMode>);
 
 impl Anchors<'_> {
     /// Makes draws of slices of every path in place of its modes, until a mode is added. Gives what they were made of before;
-    /// `None` where there is nothing to slice.
+    /// `None` where there is nothing to slice, or no time for it.
     pub(in crate::infer) fn slice(&mut self, prior: &PriorDraws) -> Option<Components> {
         let mut components: Vec<AnchorMode> = Vec::new();
         let mut any = false;
         for index in 0..self.paths.len() {
+            if self.deadline.has_passed() {
+                return None;
+            }
             let slices = self.slices_of(index, prior);
             any |= !slices.is_empty();
             if slices.is_empty() {
@@ -153,14 +153,14 @@ impl Anchors<'_> {
                 components.extend(slices);
             }
         }
-        let log_evidence = settle(&mut components);
+        settle(&mut components);
         for (index, path) in self.paths.iter().enumerate() {
             if let Some(whole) = path.pieces.first() {
                 close_gaps(&mut components, index, *whole);
             }
         }
-        let sliced = any && log_evidence.is_finite();
-        sliced.then(|| self.exchange(Components { components, log_evidence }))
+        let sliced = any && !components.is_empty();
+        sliced.then(|| self.exchange(Components(components)))
     }
 
     /// Slices of a path; none where it has no coordinate, or too many.
@@ -173,8 +173,7 @@ impl Anchors<'_> {
 
     /// Makes draws of other components, and gives those of before.
     pub(in crate::infer) fn exchange(&mut self, mut other: Components) -> Components {
-        std::mem::swap(&mut self.components, &mut other.components);
-        std::mem::swap(&mut self.log_evidence, &mut other.log_evidence);
+        std::mem::swap(&mut self.components, &mut other.0);
         other
     }
 }

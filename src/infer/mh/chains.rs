@@ -1,12 +1,12 @@
 //! Several chains at once, with their warm-up, their draws, and their certificate.
 
 use std::sync::Mutex;
-use std::time::Instant;
 
 use rayon::prelude::*;
 
 use super::super::anchored::with_anchor_proposal;
 use super::super::certificate::certify_chains;
+use super::super::deadline::Deadline;
 use super::super::engine::{InferOptions, Progress, Sampled};
 use super::super::error::InferError;
 use super::super::proposal::Proposal;
@@ -164,11 +164,11 @@ pub(super) fn run(
     options: &InferOptions,
     progress: &mut dyn Progress,
 ) -> Result<Sampled, InferError> {
-    let begun = Instant::now();
-    let stop = || options.budget.is_some_and(|budget| begun.elapsed().as_secs_f64() > budget);
+    let deadline = Deadline::after(options.budget);
+    let stop = || deadline.has_passed();
     let count = options.chains.unwrap_or(CHAINS).max(1);
     let warmup = options.warmup.unwrap_or(WARMUP);
-    with_anchor_proposal(target, options.seed, |proposal| {
+    with_anchor_proposal(target, options.seed, deadline, |proposal| {
         let mut chains = Chains::start(target, proposal, (count, warmup), options.seed, progress, &stop)?;
         chains.extend(options.draws.unwrap_or(DRAWS).div_ceil(count), progress, &stop)?;
         Ok(chains.sampled())

@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Population, log_share};
+use super::{Population, log_share, time_is_up};
+use crate::infer::deadline::Deadline;
 use crate::infer::error::InferError;
 use crate::infer::mh::{Kernel, MarkovChain};
 use crate::infer::record::{Chunk, Record};
@@ -102,9 +103,12 @@ impl Population for Executions<'_> {
         self.updates = mean_choices(&self.traces);
     }
 
-    fn sweep(&mut self, temperature: f64, rng: &mut Stream) -> Result<(), InferError> {
+    fn sweep(&mut self, temperature: f64, rng: &mut Stream, deadline: Deadline) -> Result<(), InferError> {
         self.chain.set_temperature(temperature);
         for trace in &mut self.traces {
+            if deadline.has_passed() {
+                return Err(time_is_up(temperature));
+            }
             self.chain.exchange(trace);
             for _ in 0..self.updates {
                 self.chain.update(rng)?;

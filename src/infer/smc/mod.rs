@@ -22,8 +22,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use self::executions::Executions;
 use self::points::Points;
 use self::reference::Reference;
-use super::anchors::Anchors;
 use super::certificate::certify_chains;
+use super::deadline::Deadline;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::gradient::{differentiable, with_paths};
@@ -82,8 +82,8 @@ trait Population {
     /// Moves each particle, leaving r^(1−t) p^t invariant.
     ///
     /// # Errors
-    /// A mistake in the program.
-    fn sweep(&mut self, temperature: f64, rng: &mut Stream) -> Result<(), InferError>;
+    /// A mistake in the program; the deadline passes.
+    fn sweep(&mut self, temperature: f64, rng: &mut Stream, deadline: Deadline) -> Result<(), InferError>;
 
     /// No more adaptation, from the sweeps on after which particles are kept.
     fn freeze(&mut self);
@@ -107,14 +107,20 @@ struct Tempered {
     stuck: f64,
 }
 
+/// The error of a deadline that passed on the way.
+fn time_is_up(temperature: f64) -> InferError {
+    let reason = format!("time was up at temperature {temperature:.3}");
+    InferError::SamplerFailed { engine: ENGINE.name, reason }
+}
+
 /// Takes a population from the reference to the target.
 ///
 /// # Errors
-/// A mistake in the program; `stop` says that time is up; no particle has a density.
+/// A mistake in the program; the deadline passes; no particle has a density.
 fn temper(
     population: &mut dyn Population,
     rng: &mut Stream,
-    stop: &(dyn Fn() -> bool + Sync),
+    deadline: Deadline,
     remark: &dyn Fn(f64),
 ) -> Result<Tempered, InferError> {
     let n = population.len();
@@ -151,16 +157,9 @@ fn temper(
         population.resample(&parents);
         let before = population.columns();
         let mut sweeps = 0;
-        let up = |temperature: f64| {
-            let reason = format!("time was up at temperature {temperature:.3}");
-            InferError::SamplerFailed { engine: ENGINE.name, reason }
-        };
         loop {
-            population.sweep(temperature, rng)?;
+            population.sweep(temperature, rng, deadline)?;
             sweeps += 1;
-            if stop() {
-                return Err(up(temperature));
-            }
             let remembers = |(a, b): (&Vec<f64>, &Vec<f64>)| correlation(a, b) >= FORGOTTEN;
             let columns = population.columns();
             let forgotten = sweeps >= *SWEEPS.start() && !before.iter().zip(&columns).any(remembers);
@@ -174,10 +173,7 @@ fn temper(
             // What is kept moves by a kernel that does not depend on it.
             population.freeze();
             for _ in 0..LAST * sweeps {
-                population.sweep(1.0, rng)?;
-                if stop() {
-                    return Err(up(1.0));
-                }
+                population.sweep(1.0, rng, deadline)?;
             }
             tempered.stuck = population.share_stuck();
             tempered.variance = tempered.variance.max(concentration(&tempered.ancestors));
@@ -262,18 +258,18 @@ fn correlation(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progress) -> Result<Sampled, InferError> {
-    sample(target, options, progress, &|| false)
+    sample(target, options, progress, Deadline::after(options.budget))
 }
 
 /// Independent runs, with their certificate.
 ///
 /// # Errors
-/// A mistake in the program, nothing to start from, or `stop` says that time is up.
+/// A mistake in the program, nothing to start from, or the deadline passes.
 pub(super) fn sample(
     target: &TargetRef<'_>,
     options: &InferOptions,
     progress: &mut dyn Progress,
-    stop: &(dyn Fn() -> bool + Sync),
+    deadline: Deadline,
 ) -> Result<Sampled, InferError> {
     let runs = options.chains.unwrap_or(RUNS).max(2);
     let particles = options.draws.unwrap_or(PARTICLES).div_ceil(runs).max(2);
@@ -298,7 +294,8 @@ pub(super) fn sample(
     let mut tried: FxHashSet<String> = FxHashSet::default();
     let (record, finished, exact_discrete) = match compiled(target, seed)? {
         Some(mut query) => {
-            let mut anchors = Anchors::new(&query.compiled, &query.prior).ok();
+            query.deadline = deadline;
+            let mut anchors = query.anchors().ok();
             let (points, finished) = {
                 let Some(density) = query.compiled.density() else {
                     return Err(InferError::Refused {
@@ -312,8 +309,8 @@ pub(super) fn sample(
                     .into_par_iter()
                     .map(|run| {
                         let mut rng = stream(seed, StreamPurpose::Particles, run as u64);
-                        let mut points = Points::new(&density, &reference, particles, &mut rng)?;
-                        let mut tempered = temper(&mut points, &mut rng, stop, &told(run))?;
+                        let mut points = Points::new(&density, &reference, particles, &mut rng, deadline)?;
+                        let mut tempered = temper(&mut points, &mut rng, deadline, &told(run))?;
                         tempered.log_evidence += points.log_possible();
                         ended();
                         Ok((points.into_points(), tempered))
@@ -334,8 +331,8 @@ pub(super) fn sample(
                 .into_par_iter()
                 .map(|run| {
                     let mut rng = stream(seed, StreamPurpose::Particles, run as u64);
-                    let mut executions = Executions::new(target, particles, &mut rng, stop)?;
-                    let mut tempered = temper(&mut executions, &mut rng, stop, &told(run))?;
+                    let mut executions = Executions::new(target, particles, &mut rng, &|| deadline.has_passed())?;
+                    let mut tempered = temper(&mut executions, &mut rng, deadline, &told(run))?;
                     tempered.log_evidence += executions.log_possible();
                     ended();
                     Ok((executions, tempered))

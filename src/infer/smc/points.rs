@@ -5,8 +5,9 @@ use rand::RngExt as _;
 use rand_distr::StandardNormal;
 
 use super::reference::Reference;
-use super::{Population, log_share};
+use super::{Population, log_share, time_is_up};
 use crate::density::{Density, Evaluator as _, LogDensity as _, TapeEvaluator};
+use crate::infer::deadline::Deadline;
 use crate::infer::error::InferError;
 use crate::infer::stream::Stream;
 
@@ -67,12 +68,13 @@ impl<'d> Points<'d> {
     /// Particles of the reference where the target has a density.
     ///
     /// # Errors
-    /// Where too few are found.
+    /// Where too few are found, in time.
     pub fn new(
         density: &'d Density<'d>,
         reference: &'d Reference,
         n: usize,
         rng: &mut Stream,
+        deadline: Deadline,
     ) -> Result<Self, InferError> {
         let dimension = density.dimension();
         let mut evaluator = density.on_tape();
@@ -81,6 +83,9 @@ impl<'d> Points<'d> {
         let mut gradient = vec![0.0; dimension];
         while points.len() < n && tried < n * TRIES {
             tried += 1;
+            if tried % 64 == 0 && deadline.has_passed() {
+                return Err(time_is_up(0.0));
+            }
             let z = reference.draw(rng);
             let target = evaluator.gradient(&z, &mut gradient);
             if target > f64::NEG_INFINITY {
@@ -190,10 +195,13 @@ impl Population for Points<'_> {
 
     /// A trajectory for each particle (Duane et al. 1987; Neal 2011, §5.3), in units of the particles' covariance. Some steps are
     /// far shorter than the rest, for places that need it.
-    fn sweep(&mut self, temperature: f64, rng: &mut Stream) -> Result<(), InferError> {
+    fn sweep(&mut self, temperature: f64, rng: &mut Stream, deadline: Deadline) -> Result<(), InferError> {
         let (mut accepted, mut full_steps) = (0.0, 0.0);
         let mut z = vec![0.0; self.gradient.len()];
         for i in 0..self.points.len() {
+            if deadline.has_passed() {
+                return Err(time_is_up(temperature));
+            }
             z.copy_from_slice(&self.points[i].z);
             let before = temperature * self.points[i].target + (1.0 - temperature) * self.points[i].reference;
             self.momentum.iter_mut().for_each(|p| *p = rng.sample(StandardNormal));

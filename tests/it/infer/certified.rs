@@ -1,5 +1,5 @@
 //! What is certified is right, on programs whose structure invites a wrong answer: branches without a smooth mode, parameters
-//! that may be invalid, kinks, improper components. The answers are by quadrature.
+//! that may be invalid, kinks, improper components, many modes. The answers are by quadrature.
 
 use unmask::Model;
 use unmask::infer::{InferOptions, Method};
@@ -13,7 +13,7 @@ struct Known {
     log_evidence: f64,
 }
 
-const KNOWN: [Known; 9] = [
+const KNOWN: [Known; 11] = [
     // The density of one branch is largest at an edge.
     Known {
         source: "model m { sample b ~ bernoulli(0.5); if b { sample top ~ exponential(0.2); observe y ~ uniform(0, top) @ 3.0;
@@ -90,6 +90,31 @@ const KNOWN: [Known; 9] = [
         sd: 0.951_633_3,
         log_evidence: -0.458_072_3,
     },
+    // A narrow mode far from the other.
+    Known {
+        source: "model m { sample a ~ normal(0, 5); sample b ~ normal(0, 5); factor log_sum_exp(
+            log(0.3) + log_density(normal(a, 0.1), 5.0) + log_density(normal(b, 0.1), 5.0),
+            log(0.7) + log_density(normal(a, 1), -3.0) + log_density(normal(b, 1), -3.0)); }",
+        name: "a",
+        mean: -1.401_317,
+        sd: 3.205_399,
+        log_evidence: -5.590_334,
+    },
+    // A frequency: hundreds of narrow modes.
+    Known {
+        source: "model m { let t = [1.1, 1.84, 2.09, 2.14, 3, 3.75, 3.76, 4.04, 5.23, 5.5, 5.97, 6.36, 6.92, 7.83, 8.13, 8.46, 8.65, 8.76,
+                9.42, 10.22, 10.33, 11.25, 11.87, 12, 12.66, 12.89, 13.15, 13.39, 13.6, 13.66, 13.88, 14.57, 15.51, 16.28,
+                16.98, 17.24, 17.69, 17.82, 18.48, 19.35];
+            let y = [-0.03, 1.35, -1.2, -1.06, 0.39, 1.97, 0.76, 0.49, -0.99, 0.17, 1.8, -1.95, -0.78, 1.03, 0.74, 0.16, 3.05,
+                1.26, 0.65, 0.15, 0.84, -1.2, -0.88, -1.04, -0.35, -0.75, -1.02, -3.43, 1.46, 0.82, 1.92, 0.54, -1.73,
+                -0.46, -1.05, -0.45, -1.87, 1.54, -0.29, 1];
+            sample w ~ uniform(0, 50); sample a ~ normal(0, 1); sample b ~ normal(0, 1);
+            plate i in 0..40 { observe v[i] ~ normal(a * sin(w * t[i]) + b * cos(w * t[i]), 1) @ y[i]; } }",
+        name: "w",
+        mean: 10.021_373,
+        sd: 4.937_181,
+        log_evidence: -66.905_063,
+    },
 ];
 
 #[test]
@@ -108,7 +133,8 @@ fn what_is_certified_is_right() {
             ("advi", 1),
         ] {
             for seed in 0..seeds {
-                let options = InferOptions { method: Method::named(method).unwrap(), seed, ..InferOptions::default() };
+                let engine = Method::named(method).unwrap();
+                let options = InferOptions { method: engine, seed, budget: Some(4.0), ..InferOptions::default() };
                 let Ok(inferred) = model.infer(&unmask::Data::new(), &options) else { continue };
                 if !inferred.certified {
                     continue;
