@@ -1,7 +1,7 @@
 //! Mixtures, branches, and networks of discrete variables.
 
 use super::names::Kind;
-use super::sketch::{Sketch, Term};
+use super::sketch::{Sketch, Term, show};
 
 /// Two or three clusters, ordered or alike, their members assigned or not.
 pub(super) fn mixture(s: &mut Sketch) {
@@ -150,7 +150,8 @@ pub(super) fn hidden_chain(s: &mut Sketch) {
     if !s.room(1 << n) {
         return mixture(s);
     }
-    let (stay, start) = (s.number(0.6, 0.95), s.number(0.3, 0.7));
+    let (stay, start) = (s.int(60, 95) as f64 / 100.0, s.number(0.3, 0.7));
+    let (stay, enter) = (show(stay), show((100.0 - 100.0 * stay).round() / 100.0));
     let binary = s.chance(0.3);
     let (low, high) = if binary { (s.number(0.05, 0.4), s.number(0.6, 0.95)) } else { (s.real(), s.real()) };
     let (scale, indexed) = (s.known_scale(), s.chance(0.5));
@@ -161,13 +162,13 @@ pub(super) fn hidden_chain(s: &mut Sketch) {
     if indexed {
         let (x, y, t, u) = (s.name(Kind::Choice), s.name(Kind::Data), s.index(&[]), s.index(&[]));
         s.push(format!("sample {x}[0] ~ bernoulli({start});"));
-        let move_on = format!("sample {x}[{t}] ~ bernoulli(if {x}[{t} - 1] then {stay} else 1 - {stay});");
+        let move_on = format!("sample {x}[{t}] ~ bernoulli(if {x}[{t} - 1] then {stay} else {enter});");
         s.repeat("for", t, 1, n, &[move_on]);
         return s.plate(u, n, &[format!("observe {y}[{u}] ~ {};", seen(&format!("{x}[{u}]")))]);
     }
     let mut last: Option<Term> = None;
     for _ in 0..n {
-        let p = last.map_or_else(|| start.to_string(), |last| format!("if {last} then {stay} else 1 - {stay}"));
+        let p = last.map_or_else(|| start.to_string(), |last| format!("if {last} then {stay} else {enter}"));
         let state = s.sample(Kind::Choice, format!("bernoulli({p})"), 1.0);
         let y = s.name(Kind::Data);
         s.push(format!("observe {y} ~ {};", seen(&state.to_string())));

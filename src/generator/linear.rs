@@ -1,7 +1,7 @@
 //! Chains, graphs, regressions, hierarchies.
 
 use super::names::Kind;
-use super::sketch::{Link, Sketch, Term, sum};
+use super::sketch::{Link, Sketch, Term, smaller, sum};
 
 /// Each node around an affine function of the last, and sometimes of one before it.
 pub(super) fn chain(s: &mut Sketch) {
@@ -36,12 +36,12 @@ pub(super) fn graph(s: &mut Sketch) {
 
 /// A latent around a combination of others: a real one, seldom the logarithm of a positive one.
 fn node(s: &mut Sketch, parents: &[Term]) -> Term {
-    let mean = s.combination(parents);
     if s.chance(0.12) {
-        let mean = s.predictor(Link::Positive, mean);
-        let width = s.number(0.2, 1.0);
-        return s.sample_real(format!("lognormal({mean}, {width})"), mean.size.exp());
+        // Its values have heavy tails: what reads them should expect them large.
+        let (mean, width) = (smaller(sum(parents), 1.0), s.number(0.2, 0.8));
+        return s.sample_real(format!("lognormal({mean}, {width})"), (2.5 * mean.size.hypot(width.size)).exp());
     }
+    let mean = s.combination(parents);
     let (mean, scale) = (s.define(mean), s.scale());
     let (distribution, size) = s.around(&mean, &scale);
     s.sample_real(distribution, size)
@@ -60,7 +60,7 @@ fn watch(s: &mut Sketch, nodes: &[Term]) {
 /// One to five covariates, two to twenty observations.
 pub(super) fn regression(s: &mut Sketch) {
     let (k, link, i) = (s.int(1, 5), s.link(), s.index(&[]));
-    let n = s.int(2, 20).min(60 / (k + 2)).max(2);
+    let n = s.int(2, 20).min(340 / (13 + 5 * k));
     let coefficient = |s: &mut Sketch| {
         if link == Link::Identity && s.chance(0.6) {
             return s.real();

@@ -82,8 +82,9 @@ const fn family(name: &'static str, help: &'static str, weight: u32, write: fn(&
 /// How often a program has a second family.
 const JOINED: f64 = 0.25;
 
-/// How often a program that is too large is drawn again; the last is kept.
-const ATTEMPTS: usize = 50;
+/// How often a program that is too large is drawn again. Then a second family is left out, and as many attempts later the last
+/// is kept: no family is that large alone.
+const ATTEMPTS: usize = 30;
 
 /// Program number `index` of `seed`, of a family by name or of any: a function of the three alone. A name that no family has is
 /// as none.
@@ -100,13 +101,13 @@ pub fn generate(seed: u64, index: u64, family: Option<&str>) -> Generated {
     let first = named.unwrap_or_else(|| draw(&mut rng));
     let second = (named.is_none() && rng.random::<f64>() < JOINED).then(|| draw(&mut rng));
     let mut sketch = Sketch::new(rng);
-    for attempt in 1..=ATTEMPTS {
+    for attempt in 1..=2 * ATTEMPTS {
         (first.write)(&mut sketch);
-        if let Some(second) = second {
+        if let Some(second) = second.filter(|_| attempt <= ATTEMPTS) {
             sketch.join();
             (second.write)(&mut sketch);
         }
-        if sketch.fits() || attempt == ATTEMPTS {
+        if sketch.fits() || attempt == 2 * ATTEMPTS {
             break;
         }
         sketch = sketch.again();

@@ -7,9 +7,10 @@ use super::sketch::{Sketch, Term};
 pub(super) fn product(s: &mut Sketch) {
     let (a, b) = (s.real(), s.real());
     let mut seen_b = false;
-    for _ in 0..s.int(1, 2) {
+    let (first, step) = (s.int(0, 10), s.int(1, 10));
+    for at in 0..s.int(1, 2) {
         let both = a.size * b.size;
-        let (form, size, reads_b) = match s.int(0, 10) {
+        let (form, size, reads_b) = match (first + at * step) % 11 {
             0 => (format!("{a} * {b}"), both, true),
             1 => (format!("{a} ^ 2 + {b}"), a.size * a.size + b.size, true),
             2 => {

@@ -65,9 +65,14 @@ pub(super) fn outliers(s: &mut Sketch) {
         0 => format!("student_t({}, {mean}, {scale})", s.int(1, 4)),
         1 => format!("cauchy({mean}, {scale})"),
         _ => {
-            let p = if s.chance(0.5) { s.number(0.05, 0.3) } else { s.sample(Kind::Share, "beta(1, 5)", 0.2) };
+            let weights = if s.chance(0.5) {
+                s.pick(["[0.95, 0.05]", "[0.9, 0.1]", "[0.8, 0.2]", "[0.7, 0.3]"]).to_owned()
+            } else {
+                let p = s.sample(Kind::Share, "beta(1, 5)", 0.2);
+                format!("[1 - {p}, {p}]")
+            };
             let wide = s.number(3.0, 10.0);
-            format!("mixture([1 - {p}, {p}], [normal({mean}, {scale}), normal({mean}, {wide} * {scale})])")
+            format!("mixture({weights}, [normal({mean}, {scale}), normal({mean}, {wide} * {scale})])")
         }
     };
     s.plate(i, n, &[format!("observe {y}[{i}] ~ {distribution};")]);
@@ -144,14 +149,11 @@ pub(super) fn truncation(s: &mut Sketch) {
 /// Binary, count and positive responses to the difference or sum of latents.
 pub(super) fn responses(s: &mut Sketch) {
     let (a, b) = (s.real(), s.real());
-    for _ in 0..s.int(1, 3) {
+    for at in 0..s.int(1, 3) {
         let link = s.pick([Link::Logit, Link::Logit, Link::Log, Link::Positive]);
-        let term = s.pick([
-            Term::new(format!("{a} - {b}"), a.size.hypot(b.size)),
-            Term::new(format!("{a} + {b}"), a.size.hypot(b.size)),
-            a.clone(),
-            b.clone(),
-        ]);
+        let both = s.pick(["-", "-", "+"]);
+        let both = Term::new(format!("{a} {both} {b}"), a.size.hypot(b.size));
+        let term = if at == 0 { both } else { s.pick([both, a.clone(), b.clone()]) };
         let predictor = s.predictor(link, term);
         let distribution = s.likelihood(link, &predictor, &Term::new("1", 1.0));
         s.see(&distribution, 0.7);

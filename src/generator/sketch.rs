@@ -49,6 +49,16 @@ impl Term {
         if is_simple { self.text.clone() } else { format!("({})", self.text) }
     }
 
+    /// Minus it.
+    fn negative(&self) -> String {
+        let mut depth = 0;
+        let is_sum = self.text.char_indices().any(|(at, c)| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            depth == 0 && at > 0 && (c == '+' || c == '-')
+        });
+        if is_sum { format!("-({})", self.text) } else { format!("-{}", self.text) }
+    }
+
     /// Element `index` of it.
     pub fn at(&self, index: impl Display) -> Self {
         Self::new(format!("{}[{index}]", self.text), self.size)
@@ -380,7 +390,8 @@ impl Sketch {
     pub fn affine(&mut self, x: &Term) -> Term {
         let (c, offset) = (self.coefficient(), self.number(0.5, 5.0));
         let sign = self.pick(["+", "-"]);
-        let product = self.pick([format!("{c} * {}", x.factor()), format!("{} * {c}", x.factor())]);
+        let left = c.text.starts_with('-') || self.chance(0.5);
+        let product = if left { format!("{c} * {}", x.factor()) } else { format!("{} * {c}", x.factor()) };
         match self.int(0, 4) {
             0 | 1 => x.clone(),
             2 => Term::new(format!("{x} {sign} {offset}"), x.size + offset.size),
@@ -397,12 +408,7 @@ impl Sketch {
 
     /// A predictor that a link can take: the term, made smaller where it may be too large.
     pub fn predictor(&mut self, link: Link, term: Term) -> Term {
-        let most = 2.5;
-        if link == Link::Identity || term.size <= most {
-            return term;
-        }
-        let by: f64 = format!("{:.0e}", most / term.size).parse().unwrap_or(0.1);
-        Term::new(format!("{} * {}", show(by), term.factor()), most)
+        if link == Link::Identity { term } else { smaller(term, 2.5) }
     }
 
     /// A distribution of observations given a predictor.
@@ -417,7 +423,7 @@ impl Sketch {
             (Link::Log, false) => format!("poisson_log({predictor})"),
             (Link::Positive, true) => {
                 let shape = self.int(1, 6);
-                format!("gamma({shape}, {shape} * exp(-{}))", predictor.factor())
+                format!("gamma({shape}, {shape} * exp({}))", predictor.negative())
             }
             (Link::Positive, false) => format!("lognormal({predictor}, {})", self.number(0.2, 1.0)),
         }
@@ -497,8 +503,17 @@ pub(super) fn sum(terms: &[Term]) -> Term {
     Term::new(text, terms.iter().map(|t| t.size * t.size).sum::<f64>().sqrt())
 }
 
+/// The term, or so large a part of it that its values stay within about `most` of 0.
+pub(super) fn smaller(term: Term, most: f64) -> Term {
+    if term.size <= most {
+        return term;
+    }
+    let by: f64 = format!("{:.0e}", most / term.size).parse().unwrap_or(0.1);
+    Term::new(format!("{} * {}", show(by), term.factor()), most)
+}
+
 /// A number as people write it.
-fn show(x: f64) -> String {
+pub(super) fn show(x: f64) -> String {
     let text = format_real(x + 0.0);
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
