@@ -71,8 +71,9 @@ pub(super) fn outliers(s: &mut Sketch) {
                 let p = s.sample(Kind::Share, "beta(1, 5)", 0.2);
                 format!("[1 - {p}, {p}]")
             };
-            let wide = s.number(3.0, 10.0);
-            format!("mixture({weights}, [normal({mean}, {scale}), normal({mean}, {wide} * {scale})])")
+            let wide = s.int(3, 10);
+            let wide = scale.times(wide as f64);
+            format!("mixture({weights}, [normal({mean}, {scale}), normal({mean}, {wide})])")
         }
     };
     s.plate(i, n, &[format!("observe {y}[{i}] ~ {distribution};")]);

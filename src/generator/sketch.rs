@@ -49,6 +49,15 @@ impl Term {
         if is_simple { self.text.clone() } else { format!("({})", self.text) }
     }
 
+    /// A multiple of it, worked out where it is a number.
+    pub fn times(&self, by: f64) -> Self {
+        let text = match self.text.parse::<f64>() {
+            Ok(x) => show((x * by * 1_000.0).round() / 1_000.0),
+            Err(_) => format!("{} * {}", show(by), self.factor()),
+        };
+        Self::new(text, self.size * by)
+    }
+
     /// Minus it.
     fn negative(&self) -> String {
         let mut depth = 0;
@@ -145,11 +154,16 @@ impl Sketch {
 
     /// A number between two others, with few digits.
     pub fn number(&mut self, low: f64, high: f64) -> Term {
+        let fine = self.chance(0.6);
+        let x = self.rounded(low, high, fine);
+        Term::new(show(x), x.abs())
+    }
+
+    fn rounded(&mut self, low: f64, high: f64, fine: bool) -> f64 {
         let x = low + (high - low) * self.rng.random::<f64>();
         let coarse = if high - low >= 4.0 { 0 } else { 1 };
-        let digits = 10_f64.powi(coarse + i32::from(self.chance(0.6)));
-        let x = ((x * digits).round() / digits).clamp(low, high);
-        Term::new(show(x), x.abs())
+        let digits = 10_f64.powi(coarse + i32::from(fine));
+        ((x * digits).round() / digits).clamp(low, high)
     }
 
     /// A number from `low` to `high`, evenly on a logarithmic scale.
@@ -162,7 +176,8 @@ impl Sketch {
 
     /// `let NAME = [...];` of `n` numbers: sorted or not, sometimes evenly spaced.
     pub fn known(&mut self, n: usize, low: f64, high: f64) -> Term {
-        let mut values: Vec<f64> = (0..n).map(|_| self.number(low, high).text.parse().unwrap_or(low)).collect();
+        let fine = self.chance(0.85);
+        let mut values: Vec<f64> = (0..n).map(|_| self.rounded(low, high, fine)).collect();
         if self.chance(0.4) {
             values.sort_by(f64::total_cmp);
         }
