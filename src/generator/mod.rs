@@ -2,8 +2,8 @@
 //!
 //! A program is one family, or, one time in four, two; the second then reads a latent of the first. A family is a function that
 //! writes statements to a `Sketch` with fresh names. Where it needs a location it takes a number, an input with a prior, or a
-//! latent that is there already; where it needs a scale, a number, an input or an unknown one. So families combine. Sizes,
-//! names, priors, likelihoods, links, known covariates and the order of statements are random.
+//! latent that is there already; where it needs a scale, a number, an input or an unknown one. So families combine. Sizes, names,
+//! priors, likelihoods, links, known covariates and the order of statements are random; inputs that nothing reads are left out.
 //!
 //! What holds of each program:
 //!
@@ -12,7 +12,7 @@
 //!   joint values.
 //! - Predictors on the scale of a logarithm or of log odds are scaled by how large their latents are, to stay within about
 //!   ±3, so that counts are small and probabilities are not all 0 or 1.
-//! - At most 40 latents, 40 lines after loops are unrolled, and some 450 lexemes in its annotated form. A draw that is larger
+//! - At most 40 latents, some 40 lines after loops are unrolled, and some 450 lexemes in its annotated form. A draw that is larger
 //!   is drawn again: the prior is conditioned on its size.
 
 mod discrete;

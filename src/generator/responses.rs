@@ -131,8 +131,8 @@ pub(super) fn truncation(s: &mut Sketch) {
         _ => {
             // Waiting times, some of which are known to be longer than a limit.
             let (shape, scale, wait) = (s.number(1.0, 3.0), s.positive(Kind::Scale), s.name(Kind::Latent));
-            let (n, k) = (s.int(1, 3), s.index(&[]));
-            let seen = s.int(1, 3);
+            let (n, k) = (s.int(2, 3), s.index(&[]));
+            let seen = s.int(2, 4);
             s.plate(i, seen, &[format!("observe {y}[{i}] ~ weibull({shape}, {scale});")]);
             let (censored, limit) = (s.name(Kind::Data), s.number(0.5, 2.0));
             s.plate(

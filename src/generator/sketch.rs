@@ -475,13 +475,29 @@ impl Sketch {
         }
     }
 
-    /// The program as the printer writes it, and the random numbers that are left.
+    /// The program as the printer writes it.
     pub fn finish(mut self, model: &str) -> String {
+        self.leave_out_unread();
         let statements = self.shuffled();
         let imports: String = self.imports.iter().map(|file| format!("import \"{file}\";\n")).collect();
         let text = format!("{imports}model {model} {{ {} }}", statements.join("\n"));
         // What it writes parses; a test holds it to that.
         syntax::format(&text).unwrap_or(text)
+    }
+
+    /// Leaves out inputs and definitions that nothing reads.
+    fn leave_out_unread(&mut self) {
+        // What a statement reads stands before it.
+        let mut read: FxHashSet<String> = FxHashSet::default();
+        for statement in std::mem::take(&mut self.statements).into_iter().rev() {
+            let names = names_in(&statement);
+            let is_defined_only = statement.starts_with("given ") || statement.starts_with("let ");
+            if !is_defined_only || names.first().is_some_and(|name| read.contains(name)) {
+                read.extend(names);
+                self.statements.push(statement);
+            }
+        }
+        self.statements.reverse();
     }
 
     /// Statements in an order in which what is read comes first: as written, or a random one.
