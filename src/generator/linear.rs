@@ -1,12 +1,13 @@
 //! Chains, graphs, regressions, hierarchies.
 
 use super::names::Kind;
-use super::sketch::{Link, Sketch, Term, smaller, sum};
+use super::sketch::{Link, Sketch};
+use super::term::{Term, sum};
 
 /// Each node around an affine function of the last, and sometimes of one before it.
 pub(super) fn chain(s: &mut Sketch) {
     let mut nodes = vec![s.real()];
-    for _ in 1..s.int(2, 6) {
+    for _ in 1..s.length(2, 6, 16) {
         let mut parents = vec![nodes[nodes.len() - 1].clone()];
         if nodes.len() > 1 && s.chance(0.35) {
             parents.push(s.one(&nodes[..nodes.len() - 1]).clone());
@@ -19,7 +20,7 @@ pub(super) fn chain(s: &mut Sketch) {
 
 /// A tree or a directed graph: each node around a sum of affine functions of up to two nodes before it.
 pub(super) fn graph(s: &mut Sketch) {
-    let (n, most) = (s.int(3, 8), s.int(1, 2));
+    let (n, most) = (s.length(3, 8, 16), s.int(1, 2));
     let mut nodes = vec![s.real()];
     while nodes.len() < n {
         let first = s.int(0, nodes.len() - 1);
@@ -38,7 +39,7 @@ pub(super) fn graph(s: &mut Sketch) {
 fn node(s: &mut Sketch, parents: &[Term]) -> Term {
     if s.chance(0.12) {
         // Its values have heavy tails: what reads them should expect them large.
-        let (mean, width) = (smaller(sum(parents), 1.0), s.number(0.2, 0.8));
+        let (mean, width) = (s.exponent(&sum(parents)), s.number(0.2, 0.8));
         return s.sample_real(format!("lognormal({mean}, {width})"), (2.5 * mean.size.hypot(width.size)).exp());
     }
     let mean = s.combination(parents);
@@ -60,7 +61,7 @@ fn watch(s: &mut Sketch, nodes: &[Term]) {
 /// One to five covariates, two to twenty observations.
 pub(super) fn regression(s: &mut Sketch) {
     let (k, link, i) = (s.int(1, 5), s.link(), s.index(&[]));
-    let n = s.int(2, 20).min(340 / (13 + 5 * k));
+    let n = s.int(2, 20).min(400 / (13 + 5 * k));
     let coefficient = |s: &mut Sketch| {
         if link == Link::Identity && s.chance(0.6) {
             return s.real();
@@ -93,7 +94,7 @@ pub(super) fn regression(s: &mut Sketch) {
 
 /// Groups around a common level, with unknown spread; centred or not.
 pub(super) fn hierarchy(s: &mut Sketch) {
-    let (groups, i, link) = (s.int(2, 8), s.index(&[]), s.link());
+    let (groups, i, link) = (s.length(2, 8, 14), s.index(&[]), s.link());
     let (level, spread) = (s.real(), s.positive(Kind::Scale));
     let (member, y) = (s.name(Kind::Latent), s.name(Kind::Data));
     let size = level.size.hypot(spread.size);
@@ -122,6 +123,7 @@ pub(super) fn hierarchy(s: &mut Sketch) {
     };
     let predictor = s.predictor(link, mean);
     let distribution = s.likelihood(link, &predictor, &scale);
+    s.offer(Term::new(format!("{member}[{}]", groups - 1), size));
     let (j, members) = (s.index(&[i]), s.int(2, 4));
     if groups * members <= 12 && s.chance(0.4) {
         body.push(format!("plate {j} in 0..{members} {{ observe {y}[{i}, {j}] ~ {distribution}; }}"));
@@ -133,14 +135,17 @@ pub(super) fn hierarchy(s: &mut Sketch) {
 
 /// Rows and columns with an effect each, and what is seen of each pair.
 pub(super) fn crossed(s: &mut Sketch) {
-    let (rows, columns) = (s.int(2, 5), s.int(2, 4));
+    let rows = s.int(2, 8);
+    let columns = s.int(2, 5).min(20 / rows);
     let (i, j) = (s.pick(["i", "k"]), s.pick(["j", "t"]));
     let link = s.pick([Link::Logit, Link::Logit, Link::Identity, Link::Log]);
     let width = if s.chance(0.4) { s.positive(Kind::Scale) } else { Term::new("1", 1.0) };
     let (row, column, y) = (s.name(Kind::Latent), s.name(Kind::Latent), s.name(Kind::Data));
     let location = s.pick(["0", "0", "0.5", "-0.5"]);
+    let location = s.near(Term::new(location, 0.5));
     s.plate(i, rows, &[format!("sample {row}[{i}] ~ normal(0, {width});")]);
     s.plate(j, columns, &[format!("sample {column}[{j}] ~ normal({location}, 1);")]);
+    s.offer(Term::new(format!("{row}[{}]", rows - 1), 1.0));
     let sign = s.pick(["-", "-", "+"]);
     let predictor = Term::new(format!("{row}[{i}] {sign} {column}[{j}]"), 1.4);
     let scale = if link == Link::Identity { s.scale() } else { Term::new("1", 1.0) };
@@ -152,8 +157,11 @@ pub(super) fn crossed(s: &mut Sketch) {
 /// A scale whose logarithm is unknown, and what it is the scale of.
 pub(super) fn funnel(s: &mut Sketch) {
     let (v, w) = (s.number(-1.0, 1.0), s.number(0.5, 2.0));
+    let v = if s.chance(0.3) { s.near(v) } else { v };
     let log_scale = s.sample(Kind::Latent, format!("normal({v}, {w})"), 2.0);
-    let (i, n, x, y) = (s.index(&[]), s.int(1, 8), s.name(Kind::Latent), s.name(Kind::Data));
+    s.exponent(&log_scale);
+    s.offer(log_scale.clone());
+    let (i, n, x, y) = (s.index(&[]), s.int(1, 12), s.name(Kind::Latent), s.name(Kind::Data));
     let (exponent, centre) = (s.pick(["", " / 2"]), s.location());
     let one = n == 1;
     let element = if one { x.clone() } else { format!("{x}[{i}]") };

@@ -1,9 +1,10 @@
 //! Random programs: a prior over what people may write, from which a network learns to answer programs that nobody trained it on.
 //!
-//! A program is one family, or, one time in four, two; the second then reads a latent of the first. A family is a function that
-//! writes statements to a `Sketch` with fresh names. Where it needs a location it takes a number, an input with a prior, or a
-//! latent that is there already; where it needs a scale, a number, an input or an unknown one. So families combine. Sizes, names,
-//! priors, likelihoods, links, known covariates and the order of statements are random; inputs that nothing reads are left out.
+//! A program is one family, or two or three, of which each reads a latent of those before it. A family is a function that writes
+//! statements to a `Sketch` with fresh names. Where it needs a location it takes a number, an input with a prior, or a latent
+//! that is there already; where it needs a scale, a number, an input or an unknown one. So families combine. Sizes, names,
+//! priors, likelihoods, links, known covariates and the order of statements are random; inputs that nothing reads are left out,
+//! and latents that nothing reads are observed.
 //!
 //! What holds of each program:
 //!
@@ -11,28 +12,27 @@
 //! - Something is sampled, and something observed. Discrete latents are bounded; they and outcomes of conditions have at most 64
 //!   joint values.
 //! - Predictors on the scale of a logarithm or of log odds are scaled by how large their latents are, to stay within about
-//!   ±3, so that counts are small and probabilities are not all 0 or 1.
-//! - At most 40 latents, some 40 lines after loops are unrolled, and some 450 lexemes in its annotated form. A draw that is larger
-//!   is drawn again: the prior is conditioned on its size.
+//!   ±3, so that counts are small and probabilities are not all 0 or 1; no latent then has Cauchy tails.
+//! - At most 40 latents, and 512 lexemes in its annotated form. A draw that is larger is drawn again: the prior is conditioned
+//!   on its size.
 
 mod discrete;
+mod finish;
 mod linear;
 mod names;
 mod nonlinear;
 mod responses;
 mod series;
 mod sketch;
+mod term;
 
-use rand::RngExt as _;
-
-use crate::infer::Stream;
 use crate::runtime::random_stream;
 use sketch::Sketch;
 
 /// A random program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generated {
-    /// Its family; of two, the first.
+    /// Its family; of several, the first.
     pub family: &'static str,
     /// Its text.
     pub source: String,
@@ -45,7 +45,7 @@ pub struct Family {
     /// A line of help.
     pub help: &'static str,
     /// How often it is drawn, relative to others.
-    pub weight: u32,
+    pub weight: usize,
     write: fn(&mut Sketch),
 }
 
@@ -75,14 +75,15 @@ pub const FAMILIES: [Family; 22] = [
     family("volatility", "a scale that walks", 1, series::volatility),
 ];
 
-const fn family(name: &'static str, help: &'static str, weight: u32, write: fn(&mut Sketch)) -> Family {
+const fn family(name: &'static str, help: &'static str, weight: usize, write: fn(&mut Sketch)) -> Family {
     Family { name, help, weight, write }
 }
 
-/// How often a program has a second family.
-const JOINED: f64 = 0.25;
+/// How often a program has one more family, up to how many.
+const JOINED: f64 = 0.35;
+const MOST_FAMILIES: usize = 3;
 
-/// How often a program that is too large is drawn again. Then a second family is left out, and as many attempts later the last
+/// How often a program that is too large is drawn again. Then other families are left out, and as many attempts later the last
 /// is kept: no family is that large alone.
 const ATTEMPTS: usize = 30;
 
@@ -96,17 +97,21 @@ const ATTEMPTS: usize = 30;
 /// assert_eq!(generate(1, 7, None), program);
 /// ```
 pub fn generate(seed: u64, index: u64, family: Option<&str>) -> Generated {
-    let mut rng: Stream = random_stream(seed, index);
+    let mut sketch = Sketch::new(random_stream(seed, index));
     let named = family.and_then(|name| FAMILIES.iter().find(|f| f.name == name));
-    let first = named.unwrap_or_else(|| draw(&mut rng));
-    let second = (named.is_none() && rng.random::<f64>() < JOINED).then(|| draw(&mut rng));
-    let mut sketch = Sketch::new(rng);
+    let first = named.unwrap_or_else(|| draw(&mut sketch));
+    let mut families = 1;
+    while named.is_none() && families < MOST_FAMILIES && sketch.chance(JOINED) {
+        families += 1;
+    }
     for attempt in 1..=2 * ATTEMPTS {
         (first.write)(&mut sketch);
-        if let Some(second) = second.filter(|_| attempt <= ATTEMPTS) {
+        for _ in 1..if attempt <= ATTEMPTS { families } else { 1 } {
             sketch.join();
-            (second.write)(&mut sketch);
+            let next = draw(&mut sketch);
+            (next.write)(&mut sketch);
         }
+        sketch.watch_unread();
         if sketch.fits() || attempt == 2 * ATTEMPTS {
             break;
         }
@@ -115,9 +120,9 @@ pub fn generate(seed: u64, index: u64, family: Option<&str>) -> Generated {
     Generated { family: first.name, source: sketch.finish("generated") }
 }
 
-fn draw(rng: &mut Stream) -> &'static Family {
-    let total: u32 = FAMILIES.iter().map(|f| f.weight).sum();
-    let mut left = rng.random_range(0..total);
+fn draw(sketch: &mut Sketch) -> &'static Family {
+    let total: usize = FAMILIES.iter().map(|f| f.weight).sum();
+    let mut left = sketch.int(0, total - 1);
     FAMILIES
         .iter()
         .find(|f| {

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Input,
     /// Something computed.
     Value,
+    /// Probabilities given something discrete.
+    Table,
 }
 
 /// How a program names its variables.
@@ -117,6 +119,7 @@ impl Kind {
             Self::Choice => &["c", "z", "k", "state", "h", "d", "cause"],
             Self::Data => &["y", "z", "obs", "r", "count", "data", "v"],
             Self::Input => &["x", "w", "age", "dose", "n", "time", "covariate"],
+            Self::Table => &["table", "probabilities", "cpt", "transition", "chances"],
             Self::Value => &["m", "mean", "eta", "f", "mu", "value", "pred"],
         }
     }

@@ -1,7 +1,8 @@
 //! Products, curves, surfaces of latents.
 
 use super::names::Kind;
-use super::sketch::{Sketch, Term};
+use super::sketch::Sketch;
+use super::term::Term;
 
 /// Products, quotients, powers and absolute values of latents.
 pub(super) fn product(s: &mut Sketch) {
@@ -98,6 +99,7 @@ pub(super) fn surface(s: &mut Sketch) {
     let (function, width, size) = s.pick(functions);
     let mut coordinate = || {
         let (m, w) = (s.number(-0.5 * width, 0.5 * width), s.number(0.5 * width, 1.5 * width));
+        let m = s.near(m);
         let distribution = if s.chance(0.8) { format!("normal({m}, {w})") } else { format!("uniform(-{w}, {w})") };
         s.sample_real(distribution, m.size + w.size)
     };

@@ -1,7 +1,8 @@
 //! Counts, tails, truncation and censoring, and responses that are not real.
 
 use super::names::Kind;
-use super::sketch::{Link, Sketch, Term};
+use super::sketch::{Link, Sketch};
+use super::term::Term;
 
 /// Rates, proportions and counts, with conjugate priors or log-normal ones.
 pub(super) fn counts(s: &mut Sketch) {
@@ -11,10 +12,12 @@ pub(super) fn counts(s: &mut Sketch) {
     let distribution = match s.int(0, 6) {
         0 | 1 => {
             let rate = if s.chance(0.6) {
-                s.sample(Kind::Latent, format!("gamma({a}, {b})"), 3.0)
+                s.sample_real(format!("gamma({a}, {b})"), 3.0)
             } else {
-                s.sample(Kind::Latent, format!("lognormal({}, 0.8)", b), 3.0)
+                let b = s.near(b);
+                s.sample_real(format!("lognormal({b}, 0.8)"), 3.0)
             };
+            s.exponent(&rate);
             let exposure = s.known(n, 0.5, 5.0);
             format!("poisson({rate} * {})", exposure.at(i))
         }
@@ -24,12 +27,14 @@ pub(super) fn counts(s: &mut Sketch) {
         }
         3 => {
             let (level, spread, rate) = (s.number(-0.5, 2.0), s.positive(Kind::Scale), s.name(Kind::Latent));
+            let level = s.near(level);
             body.push(format!("sample {rate}[{i}] ~ normal({level}, {spread} / (1 + {spread}));"));
             format!("poisson_log({rate}[{i}])")
         }
         4 => {
             // Groups with rates of their own.
             let (shape, rate) = (s.positive(Kind::Latent), s.name(Kind::Latent));
+            s.offer(Term::new(format!("{rate}[0]"), 5.0));
             body.push(format!("sample {rate}[{i}] ~ gamma({a}, {b} / (0.2 + {shape}));"));
             format!("poisson({rate}[{i}])")
         }
@@ -41,9 +46,8 @@ pub(super) fn counts(s: &mut Sketch) {
         }
         _ => {
             // More zeros than a Poisson distribution has.
-            let (rate, p) = (s.sample(Kind::Latent, format!("gamma({a}, {b})"), 3.0), s.unit());
-            let zero = s.pick(["binomial(0, 0.5)", "poisson(0)"]);
-            format!("mixture([{p}, 1 - {p}], [{zero}, poisson({rate})])")
+            let (rate, p) = (s.sample_real(format!("gamma({a}, {b})"), 3.0), s.unit());
+            format!("mixture([{p}, 1 - {p}], [poisson(0), poisson({rate})])")
         }
     };
     body.push(format!("observe {y}[{i}] ~ {distribution};"));
@@ -82,21 +86,21 @@ pub(super) fn outliers(s: &mut Sketch) {
 /// Truncated priors and likelihoods, censored values, and hard conditions.
 pub(super) fn truncation(s: &mut Sketch) {
     let (n, i, y) = (s.int(2, 6), s.index(&[]), s.name(Kind::Data));
-    let (mean, scale) = (s.location(), s.known_scale());
-    let limit = s.number(0.0, 4.0);
+    let (scale, limit) = (s.known_scale(), s.number(0.0, 4.0));
     match s.int(0, 4) {
         0 => {
             let (low, width) = (s.int(0, 3), s.int(4, 8));
             let low = if low == 0 { "0".to_owned() } else { format!("-{low}") };
             let high = s.pick([width.to_string(), "inf".to_owned()]);
-            let x = s.sample_real(format!("truncated(normal({limit}, {scale}), {low}, {high})"), 4.0);
+            let mean = s.near(limit);
+            let x = s.sample_real(format!("truncated(normal({mean}, {scale}), {low}, {high})"), 4.0);
             let mean = s.affine(&x);
             s.observe(&mean);
         }
         1 => {
             // What is seen is seen only above a limit.
             let (level, low) = (s.number(0.0, 3.0), s.int(0, 3));
-            let spread = s.number(0.5, 2.0);
+            let (level, spread) = (s.near(level), s.number(0.5, 2.0));
             let level = s.sample_real(format!("normal({level}, {spread})"), 4.0);
             let width = s.number(0.5, 3.0);
             s.plate(
@@ -121,6 +125,8 @@ pub(super) fn truncation(s: &mut Sketch) {
         }
         3 => {
             // Of a latent value, only whether it is beyond a limit.
+            let (mean, limit) = (s.number(-2.0, 2.0), s.number(-1.5, 1.5));
+            let (mean, scale) = (s.near(mean), s.log_number(0.8, 4.0));
             let x = s.sample_real(format!("normal({mean}, {scale})"), mean.size + scale.size);
             let sign = s.pick([">", "<"]);
             let condition = s.pick([format!("{x} {sign} {limit}"), format!("if {x} {sign} {limit} then 1 else 0")]);
@@ -133,6 +139,7 @@ pub(super) fn truncation(s: &mut Sketch) {
             let (shape, scale, wait) = (s.number(1.0, 3.0), s.positive(Kind::Scale), s.name(Kind::Latent));
             let (n, k) = (s.int(2, 3), s.index(&[]));
             let seen = s.int(2, 4);
+            s.offer(Term::new(format!("{wait}[0]"), 2.0 * scale.size));
             s.plate(i, seen, &[format!("observe {y}[{i}] ~ weibull({shape}, {scale});")]);
             let (censored, limit) = (s.name(Kind::Data), s.number(0.5, 2.0));
             s.plate(

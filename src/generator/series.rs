@@ -1,7 +1,8 @@
 //! Series: change points, autoregressions, walks.
 
 use super::names::Kind;
-use super::sketch::{Link, Sketch, Term};
+use super::sketch::{Link, Sketch};
+use super::term::Term;
 
 /// A level or rate that changes at an unknown time, at once or smoothly.
 pub(super) fn change_point(s: &mut Sketch) {
@@ -30,7 +31,7 @@ pub(super) fn autoregression(s: &mut Sketch) {
     let (n, t, u) = (s.int(3, 10), s.index(&[]), s.index(&[]));
     let lag = s.pick(["uniform(-1, 1)", "uniform(0, 1)", "normal(0.5, 0.3)", "beta(5, 2)"]);
     let (lag, level, scale) = (s.sample(Kind::Share, lag, 0.7), s.real(), s.scale());
-    let hidden = n <= 7 && s.chance(0.3);
+    let hidden = s.chance(0.3);
     let (role, x) = if hidden { ("sample", s.name(Kind::Latent)) } else { ("observe", s.name(Kind::Data)) };
     s.push(format!("{role} {x}[0] ~ normal({level}, {scale});"));
     let mean = s.pick([
@@ -47,11 +48,18 @@ pub(super) fn autoregression(s: &mut Sketch) {
 
 /// A hidden level that walks, sometimes with a drift, seen with noise or as counts.
 pub(super) fn walk(s: &mut Sketch) {
-    let (n, t, u) = (s.int(3, 9), s.index(&[]), s.index(&[]));
+    let (mut n, t, u) = (s.length(3, 9, 14), s.index(&[]), s.index(&[]));
+    // Sometimes only each so-manieth value is seen.
+    let every = s.pick([1, 1, 1, 1, 2, 3, 4]);
+    if every > 1 {
+        n = every * s.int(2, 24 / every);
+    }
+    let at = if every > 1 { format!("{every} * {u}") } else { u.to_owned() };
     let (x, y) = (s.name(Kind::Latent), s.name(Kind::Data));
     let link = s.pick([Link::Identity, Link::Identity, Link::Identity, Link::Log, Link::Logit]);
     let (start, step) =
         if link == Link::Identity { (s.location(), s.scale()) } else { (s.number(-0.5, 1.5), s.number(0.1, 0.5)) };
+    let start = s.near(start);
     let wide = if link == Link::Identity { s.known_scale() } else { s.number(0.3, 1.0) };
     let drift = if link == Link::Identity && s.chance(0.3) {
         let width = s.number(0.2, 1.5);
@@ -62,19 +70,24 @@ pub(super) fn walk(s: &mut Sketch) {
     s.push(format!("sample {x}[0] ~ normal({start}, {wide});"));
     s.repeat("for", t, 1, n, &[format!("sample {x}[{t}] ~ normal({x}[{t} - 1]{drift}, {step});")]);
     let noise = if link == Link::Identity { s.scale() } else { Term::new("1", 1.0) };
-    let distribution = s.likelihood(link, &Term::new(format!("{x}[{u}]"), 2.0), &noise);
-    s.plate(u, n, &[format!("observe {y}[{u}] ~ {distribution};")]);
+    s.offer(Term::new(format!("{x}[{}]", n - 1), 4.0));
+    let seen = s.predictor(link, Term::new(format!("{x}[{at}]"), 2.0));
+    let distribution = s.likelihood(link, &seen, &noise);
+    s.plate(u, n / every, &[format!("observe {y}[{u}] ~ {distribution};")]);
 }
 
 /// A scale that walks: stochastic volatility.
 pub(super) fn volatility(s: &mut Sketch) {
-    let (n, t, u) = (s.int(3, 9), s.index(&[]), s.index(&[]));
+    let (n, t, u) = (s.length(3, 9, 14), s.index(&[]), s.index(&[]));
     let (h, y) = (s.name(Kind::Latent), s.name(Kind::Data));
     let (level, step) = (s.number(-1.0, 1.0), s.number(0.2, 0.6));
-    let level = if s.chance(0.5) { level } else { s.sample(Kind::Latent, "normal(0, 1)", 1.0) };
+    let level = s.near(level);
+    let level = if s.chance(0.5) { level } else { s.sample(Kind::Latent, format!("normal({level}, 1)"), 1.5) };
+    s.exponent(&level);
     let wide = s.number(0.3, 1.0);
     s.push(format!("sample {h}[0] ~ normal({level}, {wide});"));
-    let mean = if s.chance(0.5) {
+    s.offer(Term::new(format!("{h}[{}]", n - 1), 2.0));
+    let mean = if level.is_negative() || s.chance(0.5) {
         format!("{h}[{t} - 1]")
     } else {
         let stay = s.pick(["0.8", "0.9", "0.95"]);

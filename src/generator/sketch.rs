@@ -1,22 +1,20 @@
 //! A program that is being written: statements, fresh names, and the latents that later statements may read.
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 
 use rand::RngExt as _;
 use rustc_hash::FxHashSet;
 
-use super::names::{Kind, Style, free, names_in, tokens};
+use super::names::{Kind, Style, free, tokens};
+use super::term::{Term, show, smaller, sum};
 use crate::infer::Stream;
-use crate::syntax;
-use crate::value::format_real;
 
 /// Joint values of discrete latents and outcomes of branches.
 const MOST_COMBINATIONS: usize = 64;
 
-/// Of an execution: lexemes of its annotated program, its lines, and its latents.
-const MOST_LEXEMES: usize = 430;
-const MOST_LINES: usize = 40;
+/// Of an execution: lexemes of its annotated program, of which some are not counted beforehand, and latents.
+const MOST_LEXEMES: usize = 480;
 const MOST_LATENTS: usize = 40;
 
 /// Lexemes that the definition of a library function adds to an annotated program.
@@ -24,55 +22,6 @@ const DEFINITION: usize = 50;
 
 /// Loop variables.
 const INDICES: [&str; 4] = ["i", "j", "k", "t"];
-
-/// Something that a statement may read: its text, and about how far from 0 its values are.
-#[derive(Clone, Debug)]
-pub(super) struct Term {
-    text: String,
-    pub size: f64,
-}
-
-impl Display for Term {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl Term {
-    pub fn new(text: impl Display, size: f64) -> Self {
-        Self { text: text.to_string(), size }
-    }
-
-    /// Its text as a factor of a product.
-    pub fn factor(&self) -> String {
-        let is_simple = self.text.chars().all(|c| c.is_alphanumeric() || "_.[]".contains(c));
-        if is_simple { self.text.clone() } else { format!("({})", self.text) }
-    }
-
-    /// A multiple of it, worked out where it is a number.
-    pub fn times(&self, by: f64) -> Self {
-        let text = match self.text.parse::<f64>() {
-            Ok(x) => show((x * by * 1_000.0).round() / 1_000.0),
-            Err(_) => format!("{} * {}", show(by), self.factor()),
-        };
-        Self::new(text, self.size * by)
-    }
-
-    /// Minus it.
-    fn negative(&self) -> String {
-        let mut depth = 0;
-        let is_sum = self.text.char_indices().any(|(at, c)| {
-            depth += i32::from(c == '(') - i32::from(c == ')');
-            depth == 0 && at > 0 && (c == '+' || c == '-')
-        });
-        if is_sum { format!("-({})", self.text) } else { format!("-{}", self.text) }
-    }
-
-    /// Element `index` of it.
-    pub fn at(&self, index: impl Display) -> Self {
-        Self::new(format!("{}[{index}]", self.text), self.size)
-    }
-}
 
 /// What an observation is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,25 +41,46 @@ pub(super) enum Link {
 pub(super) struct Sketch {
     rng: Stream,
     style: Style,
-    used: FxHashSet<String>,
-    statements: Vec<String>,
-    imports: BTreeSet<&'static str>,
+    pub used: FxHashSet<String>,
+    pub statements: Vec<String>,
+    pub imports: BTreeSet<&'static str>,
     /// Real latents that later statements may read.
-    scope: Vec<Term>,
-    /// Whether the next real latent should be one that is there.
+    pub scope: Vec<Term>,
+    /// Discrete latents.
+    pub choices: Vec<Term>,
+    /// How many real latents families before it have, whether the family that is being written is still to read one of them,
+    /// and whether a family did not.
+    before: usize,
     joining: bool,
+    is_apart: bool,
+    /// Whether a latent has Cauchy tails, and whether something is the exponential of latents.
+    is_heavy: bool,
+    is_exponential: bool,
     combinations: usize,
     lexemes: usize,
-    lines: usize,
     latents: usize,
 }
 
 impl Sketch {
     pub fn new(mut rng: Stream) -> Self {
         let style = Style::draw(&mut rng);
-        let (used, statements, imports, scope) = (FxHashSet::default(), Vec::new(), BTreeSet::new(), Vec::new());
-        let (joining, combinations, lexemes, lines, latents) = (false, 1, 0, 0, 0);
-        Self { rng, style, used, statements, imports, scope, joining, combinations, lexemes, lines, latents }
+        Self {
+            rng,
+            style,
+            used: FxHashSet::default(),
+            statements: Vec::new(),
+            imports: BTreeSet::new(),
+            scope: Vec::new(),
+            choices: Vec::new(),
+            before: 0,
+            joining: false,
+            is_apart: false,
+            is_heavy: false,
+            is_exponential: false,
+            combinations: 1,
+            lexemes: 0,
+            latents: 0,
+        }
     }
 
     /// Another program, with the random numbers that are left.
@@ -118,19 +88,30 @@ impl Sketch {
         Self::new(self.rng)
     }
 
-    /// Whether the program is small enough, and has something to infer.
+    /// Whether the program is one, small enough, of values that are not beyond all bounds, and has something to infer.
     pub fn fits(&self) -> bool {
         let has = |role: &str| self.statements.iter().any(|s| s.contains(role));
         self.lexemes <= MOST_LEXEMES
-            && self.lines <= MOST_LINES
             && self.latents <= MOST_LATENTS
+            && !(self.is_heavy && self.is_exponential)
+            && !(self.joining || self.is_apart)
             && has("sample ")
             && has("observe ")
     }
 
     /// From here on, another family is to read what is there.
     pub fn join(&mut self) {
+        self.is_apart |= self.joining;
         self.joining = true;
+        // What a discrete latent decides can be read as a real one is.
+        if (self.scope.is_empty() || self.chance(0.5))
+            && let Some(choice) = self.choices.last().cloned()
+        {
+            let (yes, no, name) = (self.number(0.5, 4.0), self.number(-3.0, 0.4), self.name(Kind::Value));
+            self.push(format!("let {name} = if {choice} then {yes} else {no};"));
+            self.offer(Term::new(name, 3.0));
+        }
+        self.before = self.scope.len();
     }
 
     pub fn chance(&mut self, p: f64) -> bool {
@@ -140,6 +121,12 @@ impl Sketch {
     /// An integer from `low` to `high`, both included.
     pub fn int(&mut self, low: usize, high: usize) -> usize {
         self.rng.random_range(low..=high)
+    }
+
+    /// An integer of at least `low`, seldom above `usual`, at most `most`.
+    pub fn length(&mut self, low: usize, usual: usize, most: usize) -> usize {
+        let high = if self.chance(0.7) { usual } else { most };
+        self.int(low, high)
     }
 
     pub fn pick<T: Clone, const N: usize>(&mut self, of: [T; N]) -> T {
@@ -186,9 +173,13 @@ impl Sketch {
         }
         let name = self.name(Kind::Input);
         let values: Vec<String> = values.into_iter().map(show).collect();
-        // Its elements stand in the lines that read them.
-        self.statements.push(format!("let {name} = [{}];", values.join(", ")));
+        self.define_known(&name, &format!("[{}]", values.join(", ")));
         Term::new(name, low.abs().max(high.abs()) * 0.7)
+    }
+
+    /// `let NAME = VALUES;` of numbers: what is read of them stands in the lines that read it.
+    pub fn define_known(&mut self, name: &str, values: &str) {
+        self.statements.push(format!("let {name} = {values};"));
     }
 
     /// A name that nothing has yet.
@@ -225,6 +216,11 @@ impl Sketch {
         self.statements.push(format!("{head} {i} in {from}..{to} {{ {text} }}"));
     }
 
+    /// Takes note of a table that stands in so many lines: unlike an element of it that is known, all of it does.
+    pub fn table(&mut self, table: &str, lines: usize) {
+        self.lexemes += lines * tokens(table);
+    }
+
     pub fn plate(&mut self, i: &str, n: usize, body: &[String]) {
         self.repeat("plate", i, 0, n, body);
     }
@@ -234,8 +230,9 @@ impl Sketch {
         let lines = text.matches(';').count();
         // Each line ends with `@` and a value; subscripts are numbers, with brackets only on the left.
         self.lexemes += times * (tokens(text) + 2 * lines);
-        self.lines += times * lines;
-        self.latents += times * text.matches("sample ").count();
+        let samples = text.matches("sample ").count();
+        self.latents += times * samples;
+        self.is_heavy |= samples > 0 && text.contains("cauchy(");
     }
 
     /// A plate whose last statement is a plate of `inner` iterations.
@@ -263,16 +260,30 @@ impl Sketch {
 
     /// `sample NAME ~ DISTRIBUTION;`
     pub fn sample(&mut self, kind: Kind, distribution: impl Display, size: f64) -> Term {
-        let name = self.name(kind);
+        let (name, distribution) = (self.name(kind), distribution.to_string());
         self.push(format!("sample {name} ~ {distribution};"));
-        Term::new(name, size)
+        let term = Term::new(name, size);
+        if distribution.starts_with("bernoulli(") {
+            self.offer_choice(&term);
+        }
+        term
     }
 
     /// A real latent of that distribution, which later statements may read.
     pub fn sample_real(&mut self, distribution: impl Display, size: f64) -> Term {
         let term = self.sample(Kind::Latent, distribution, size);
-        self.scope.push(term.clone());
+        self.offer(term.clone());
         term
+    }
+
+    /// Lets later families read whether something is so.
+    pub fn offer_choice(&mut self, condition: impl Display) {
+        self.choices.push(Term::new(condition, 1.0));
+    }
+
+    /// Lets later statements read a term.
+    pub fn offer(&mut self, term: Term) {
+        self.scope.push(term);
     }
 
     /// `let NAME = EXPRESSION;`, or the expression itself.
@@ -292,16 +303,42 @@ impl Sketch {
         Term::new(name, size)
     }
 
-    /// A latent that is there, of a size that can be a location.
-    fn parent(&mut self) -> Option<Term> {
-        let near: Vec<Term> = self.scope.iter().filter(|t| t.size < 15.0).cloned().collect();
+    /// One of the first latents that are there, of a size that can be a location.
+    fn parent(&mut self, of: usize) -> Option<Term> {
+        let near: Vec<Term> = self.scope[..of].iter().filter(|t| t.size < 15.0).cloned().collect();
         (!near.is_empty()).then(|| self.one(&near).clone())
+    }
+
+    /// A latent of families before, if this one is still to read one.
+    fn joined(&mut self) -> Option<Term> {
+        let parent = if self.joining { self.parent(self.before) } else { None };
+        self.joining &= parent.is_none();
+        parent
+    }
+
+    /// Where something is that is to stay near 0: the number, or, once, some part of a latent of families before.
+    pub fn near(&mut self, number: Term) -> Term {
+        match self.joined() {
+            Some(parent) => smaller(parent, 1.0),
+            None => number,
+        }
+    }
+
+    /// A probability: the number, or, once, what a latent of families before makes of it.
+    pub fn probability(&mut self, number: Term) -> Term {
+        match self.joined() {
+            Some(parent) => Term::new(format!("sigmoid({})", smaller(parent, 1.5)), 0.6),
+            None => number,
+        }
     }
 
     /// Where something is: a number, an input, or a latent.
     pub fn location(&mut self) -> Term {
+        if let Some(parent) = self.joined() {
+            return parent;
+        }
         if self.chance(0.25)
-            && let Some(parent) = self.parent()
+            && let Some(parent) = self.parent(self.scope.len())
         {
             return parent;
         }
@@ -332,6 +369,20 @@ impl Sketch {
 
     /// A positive latent.
     pub fn positive(&mut self, kind: Kind) -> Term {
+        let term = self.positive_latent(kind);
+        if kind == Kind::Latent {
+            self.offer(term.clone());
+        }
+        term
+    }
+
+    fn positive_latent(&mut self, kind: Kind) -> Term {
+        if self.joining && self.chance(if kind == Kind::Latent { 0.7 } else { 0.2 }) {
+            let (mean, width) = (self.number(0.0, 1.0), self.number(0.2, 0.8));
+            let mean = self.near(mean);
+            self.is_exponential = true;
+            return self.sample(kind, format!("lognormal({mean}, {width})"), 2.5);
+        }
         let (size, rate) = (self.log_number(0.5, 4.0), self.log_number(0.4, 2.5));
         let shape = self.number(1.5, 5.0);
         let (s, mean) = (size.size, shape.size / rate.size);
@@ -356,8 +407,13 @@ impl Sketch {
     /// A latent between 0 and 1.
     pub fn unit(&mut self) -> Term {
         let (a, b) = (self.number(1.0, 6.0), self.number(1.0, 6.0));
+        if let Some(parent) = self.joined() {
+            return self.define(Term::new(format!("sigmoid({})", smaller(parent, 1.5)), 0.6));
+        }
         let distribution = if self.chance(0.3) { "uniform(0, 1)".to_owned() } else { format!("beta({a}, {b})") };
-        self.sample(Kind::Share, distribution, 0.6)
+        let share = self.sample(Kind::Share, distribution, 0.6);
+        self.offer(share.clone());
+        share
     }
 
     /// A distribution of reals around something, and how large they are.
@@ -374,9 +430,7 @@ impl Sketch {
 
     /// A real latent: a new one, or one that is there.
     pub fn real(&mut self) -> Term {
-        if std::mem::take(&mut self.joining)
-            && let Some(parent) = self.parent()
-        {
+        if let Some(parent) = self.joined() {
             return parent;
         }
         if self.chance(0.1) {
@@ -423,7 +477,14 @@ impl Sketch {
 
     /// A predictor that a link can take: the term, made smaller where it may be too large.
     pub fn predictor(&mut self, link: Link, term: Term) -> Term {
+        self.is_exponential |= matches!(link, Link::Log | Link::Positive);
         if link == Link::Identity { term } else { smaller(term, 2.5) }
+    }
+
+    /// As much of the term as can stand in an exponential.
+    pub fn exponent(&mut self, term: &Term) -> Term {
+        self.is_exponential = true;
+        smaller(term.clone(), 1.0)
     }
 
     /// A distribution of observations given a predictor.
@@ -437,7 +498,7 @@ impl Sketch {
             (Link::Log, false) if self.chance(0.3) => format!("poisson(exp({predictor}))"),
             (Link::Log, false) => format!("poisson_log({predictor})"),
             (Link::Positive, true) => {
-                let shape = self.int(1, 6);
+                let shape = self.int(2, 6);
                 format!("gamma({shape}, {shape} * exp({}))", predictor.negative())
             }
             (Link::Positive, false) => format!("lognormal({predictor}, {})", self.number(0.2, 1.0)),
@@ -474,77 +535,4 @@ impl Sketch {
             self.push(format!("observe {name} ~ {distribution};"));
         }
     }
-
-    /// The program as the printer writes it.
-    pub fn finish(mut self, model: &str) -> String {
-        self.leave_out_unread();
-        let statements = self.shuffled();
-        let imports: String = self.imports.iter().map(|file| format!("import \"{file}\";\n")).collect();
-        let text = format!("{imports}model {model} {{ {} }}", statements.join("\n"));
-        // What it writes parses; a test holds it to that.
-        syntax::format(&text).unwrap_or(text)
-    }
-
-    /// Leaves out inputs and definitions that nothing reads.
-    fn leave_out_unread(&mut self) {
-        // What a statement reads stands before it.
-        let mut read: FxHashSet<String> = FxHashSet::default();
-        for statement in std::mem::take(&mut self.statements).into_iter().rev() {
-            let names = names_in(&statement);
-            let is_defined_only = statement.starts_with("given ") || statement.starts_with("let ");
-            if !is_defined_only || names.first().is_some_and(|name| read.contains(name)) {
-                read.extend(names);
-                self.statements.push(statement);
-            }
-        }
-        self.statements.reverse();
-    }
-
-    /// Statements in an order in which what is read comes first: as written, or a random one.
-    fn shuffled(&mut self) -> Vec<String> {
-        let names: Vec<Vec<String>> = self.statements.iter().map(|s| names_in(s)).collect();
-        let shares = |a: &[String], b: &[String]| a.iter().any(|n| self.used.contains(n) && b.contains(n));
-        // A statement needs those before it that share a name with it.
-        let needs: Vec<Vec<usize>> =
-            (0..names.len()).map(|i| (0..i).filter(|j| shares(&names[*j], &names[i])).collect()).collect();
-        let disorder = if self.chance(0.5) { 0.0 } else { 0.5 };
-        let mut left: Vec<usize> = (0..names.len()).collect();
-        let mut order = Vec::with_capacity(names.len());
-        while !left.is_empty() {
-            let ready: Vec<usize> =
-                left.iter().copied().filter(|i| needs[*i].iter().all(|j| !left.contains(j))).collect();
-            let next = if self.chance(disorder) { *self.one(&ready) } else { ready[0] };
-            left.retain(|i| *i != next);
-            order.push(self.statements[next].clone());
-        }
-        order
-    }
-}
-
-/// The sum of terms, with a minus where one begins with it.
-pub(super) fn sum(terms: &[Term]) -> Term {
-    let mut text = String::new();
-    for (i, term) in terms.iter().enumerate() {
-        match (i, term.text.strip_prefix('-')) {
-            (0, _) => text.push_str(&term.text),
-            (_, Some(rest)) => text.extend([" - ", rest]),
-            (_, None) => text.extend([" + ", &term.text]),
-        }
-    }
-    Term::new(text, terms.iter().map(|t| t.size * t.size).sum::<f64>().sqrt())
-}
-
-/// The term, or so large a part of it that its values stay within about `most` of 0.
-pub(super) fn smaller(term: Term, most: f64) -> Term {
-    if term.size <= most {
-        return term;
-    }
-    let by: f64 = format!("{:.0e}", most / term.size).parse().unwrap_or(0.1);
-    Term::new(format!("{} * {}", show(by), term.factor()), most)
-}
-
-/// A number as people write it.
-pub(super) fn show(x: f64) -> String {
-    let text = format_real(x + 0.0);
-    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
