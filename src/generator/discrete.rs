@@ -47,7 +47,13 @@ fn condition(s: &mut Sketch) -> String {
     if s.chance(0.6) {
         let t = s.real();
         let sign = s.pick([">", ">", "<"]);
-        let limit = if s.chance(0.5) { Term::new("0", 0.0) } else { s.number(-2.0, 2.0) };
+        let limit = if t.is_positive {
+            s.log_number(0.3 * t.size, 0.9 * t.size)
+        } else if s.chance(0.5) {
+            Term::new("0", 0.0)
+        } else {
+            s.number(-2.0, 2.0)
+        };
         return format!("{t} {sign} {limit}");
     }
     let p = if s.chance(0.3) { s.unit() } else { s.number(0.2, 0.8) };

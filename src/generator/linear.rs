@@ -7,7 +7,7 @@ use super::term::{Term, sum};
 /// Each node around an affine function of the last, and sometimes of one before it.
 pub(super) fn chain(s: &mut Sketch) {
     let mut nodes = vec![s.real()];
-    for _ in 1..s.length(2, 6, 16) {
+    for _ in 1..s.length(2, 6, 30) {
         let mut parents = vec![nodes[nodes.len() - 1].clone()];
         if nodes.len() > 1 && s.chance(0.35) {
             parents.push(s.one(&nodes[..nodes.len() - 1]).clone());
@@ -20,16 +20,19 @@ pub(super) fn chain(s: &mut Sketch) {
 
 /// A tree or a directed graph: each node around a sum of affine functions of up to two nodes before it.
 pub(super) fn graph(s: &mut Sketch) {
-    let (n, most) = (s.length(3, 8, 16), s.int(1, 2));
+    let (n, most) = (s.length(3, 8, 30), s.int(1, 2));
     let mut nodes = vec![s.real()];
+    let mut is_root = false;
     while nodes.len() < n {
-        let first = s.int(0, nodes.len() - 1);
+        // A root other than the first has a child, of another parent too.
+        let first = if is_root { nodes.len() - 1 } else { s.int(0, nodes.len() - 1) };
         let mut parents = vec![nodes[first].clone()];
-        if most == 2 && nodes.len() > 1 && s.chance(0.6) {
+        if most == 2 && nodes.len() > 1 && (is_root || s.chance(0.6)) {
             let step = s.int(1, nodes.len() - 1);
             parents.push(nodes[(first + step) % nodes.len()].clone());
         }
-        let node = if s.chance(0.12) { s.real() } else { node(s, &parents) };
+        is_root = most == 2 && !is_root && nodes.len() + 1 < n && s.chance(0.15);
+        let node = if is_root { s.real() } else { node(s, &parents) };
         nodes.push(node);
     }
     watch(s, &nodes);
@@ -94,7 +97,7 @@ pub(super) fn regression(s: &mut Sketch) {
 
 /// Groups around a common level, with unknown spread; centred or not.
 pub(super) fn hierarchy(s: &mut Sketch) {
-    let (groups, i, link) = (s.length(2, 8, 14), s.index(&[]), s.link());
+    let (groups, i, link) = (s.length(2, 8, 20), s.index(&[]), s.link());
     let (level, spread) = (s.real(), s.positive(Kind::Scale));
     let (member, y) = (s.name(Kind::Latent), s.name(Kind::Data));
     let size = level.size.hypot(spread.size);

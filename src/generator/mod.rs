@@ -80,7 +80,7 @@ const fn family(name: &'static str, help: &'static str, weight: usize, write: fn
 }
 
 /// How often a program has one more family, up to how many.
-const JOINED: f64 = 0.35;
+const JOINED: f64 = 0.45;
 const MOST_FAMILIES: usize = 3;
 
 /// How often a program that is too large is drawn again. Then other families are left out, and as many attempts later the last

@@ -35,7 +35,10 @@ pub(super) fn product(s: &mut Sketch) {
         let mean = s.define(Term::new(form, size));
         s.observe(&mean);
     }
-    if !seen_b || s.chance(0.3) {
+    if !seen_b {
+        let sign = s.pick(["-", "+"]);
+        s.observe(&Term::new(format!("{a} {sign} {b}"), a.size.hypot(b.size)));
+    } else if s.chance(0.3) {
         s.observe(&b);
     }
 }
@@ -99,9 +102,11 @@ pub(super) fn surface(s: &mut Sketch) {
     let (function, width, size) = s.pick(functions);
     let mut coordinate = || {
         let (m, w) = (s.number(-0.5 * width, 0.5 * width), s.number(0.5 * width, 1.5 * width));
+        if s.chance(0.2) {
+            return s.sample_real(format!("uniform(-{w}, {w})"), w.size);
+        }
         let m = s.near(m);
-        let distribution = if s.chance(0.8) { format!("normal({m}, {w})") } else { format!("uniform(-{w}, {w})") };
-        s.sample_real(distribution, m.size + w.size)
+        s.sample_real(format!("normal({m}, {w})"), m.size + w.size)
     };
     let (a, b) = (coordinate(), coordinate());
     let call = s.library("functions.ppl", format!("{function}({a}, {b})"));

@@ -34,7 +34,7 @@ pub(super) fn counts(s: &mut Sketch) {
         4 => {
             // Groups with rates of their own.
             let (shape, rate) = (s.positive(Kind::Latent), s.name(Kind::Latent));
-            s.offer(Term::new(format!("{rate}[0]"), 5.0));
+            s.offer(Term::new(format!("{rate}[0]"), 5.0).positive());
             body.push(format!("sample {rate}[{i}] ~ gamma({a}, {b} / (0.2 + {shape}));"));
             format!("poisson({rate}[{i}])")
         }
@@ -139,7 +139,7 @@ pub(super) fn truncation(s: &mut Sketch) {
             let (shape, scale, wait) = (s.number(1.0, 3.0), s.positive(Kind::Scale), s.name(Kind::Latent));
             let (n, k) = (s.int(2, 3), s.index(&[]));
             let seen = s.int(2, 4);
-            s.offer(Term::new(format!("{wait}[0]"), 2.0 * scale.size));
+            s.offer(Term::new(format!("{wait}[0]"), 2.0 * scale.size).positive());
             s.plate(i, seen, &[format!("observe {y}[{i}] ~ weibull({shape}, {scale});")]);
             let (censored, limit) = (s.name(Kind::Data), s.number(0.5, 2.0));
             s.plate(

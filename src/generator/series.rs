@@ -48,11 +48,11 @@ pub(super) fn autoregression(s: &mut Sketch) {
 
 /// A hidden level that walks, sometimes with a drift, seen with noise or as counts.
 pub(super) fn walk(s: &mut Sketch) {
-    let (mut n, t, u) = (s.length(3, 9, 14), s.index(&[]), s.index(&[]));
+    let (mut n, t, u) = (s.length(3, 9, 20), s.index(&[]), s.index(&[]));
     // Sometimes only each so-manieth value is seen.
     let every = s.pick([1, 1, 1, 1, 2, 3, 4]);
     if every > 1 {
-        n = every * s.int(2, 24 / every);
+        n = 1 + every * s.int(1, 30 / every);
     }
     let at = if every > 1 { format!("{every} * {u}") } else { u.to_owned() };
     let (x, y) = (s.name(Kind::Latent), s.name(Kind::Data));
@@ -73,7 +73,7 @@ pub(super) fn walk(s: &mut Sketch) {
     s.offer(Term::new(format!("{x}[{}]", n - 1), 4.0));
     let seen = s.predictor(link, Term::new(format!("{x}[{at}]"), 2.0));
     let distribution = s.likelihood(link, &seen, &noise);
-    s.plate(u, n / every, &[format!("observe {y}[{u}] ~ {distribution};")]);
+    s.plate(u, 1 + (n - 1) / every, &[format!("observe {y}[{u}] ~ {distribution};")]);
 }
 
 /// A scale that walks: stochastic volatility.

@@ -36,6 +36,20 @@ pub(super) enum Link {
     Positive,
 }
 
+/// How distributions of positive values begin.
+const POSITIVE: [&str; 10] = [
+    "beta(",
+    "dirichlet(",
+    "exponential(",
+    "gamma(",
+    "half_",
+    "inv_gamma(",
+    "lognormal(",
+    "poisson(",
+    "uniform(0, ",
+    "weibull(",
+];
+
 /// A program in the making.
 #[derive(Debug)]
 pub(super) struct Sketch {
@@ -125,7 +139,7 @@ impl Sketch {
 
     /// An integer of at least `low`, seldom above `usual`, at most `most`.
     pub fn length(&mut self, low: usize, usual: usize, most: usize) -> usize {
-        let high = if self.chance(0.7) { usual } else { most };
+        let high = if self.chance(0.6) { usual } else { most };
         self.int(low, high)
     }
 
@@ -262,7 +276,8 @@ impl Sketch {
     pub fn sample(&mut self, kind: Kind, distribution: impl Display, size: f64) -> Term {
         let (name, distribution) = (self.name(kind), distribution.to_string());
         self.push(format!("sample {name} ~ {distribution};"));
-        let term = Term::new(name, size);
+        let is_positive = POSITIVE.iter().any(|d| distribution.starts_with(d));
+        let term = Term { is_positive, ..Term::new(name, size) };
         if distribution.starts_with("bernoulli(") {
             self.offer_choice(&term);
         }

@@ -9,6 +9,8 @@ use crate::value::format_real;
 pub(super) struct Term {
     pub text: String,
     pub size: f64,
+    /// Whether its values are known to be positive.
+    pub is_positive: bool,
 }
 
 impl Display for Term {
@@ -19,13 +21,24 @@ impl Display for Term {
 
 impl Term {
     pub fn new(text: impl Display, size: f64) -> Self {
-        Self { text: text.to_string(), size }
+        Self { text: text.to_string(), size, is_positive: false }
+    }
+
+    /// The same, known to be positive.
+    pub fn positive(self) -> Self {
+        Self { is_positive: true, ..self }
     }
 
     /// Its text as a factor of a product.
     pub fn factor(&self) -> String {
-        let is_simple = self.text.chars().all(|c| c.is_alphanumeric() || "_.[]".contains(c));
-        if is_simple { self.text.clone() } else { format!("({})", self.text) }
+        if is_simple(&self.text) { self.text.clone() } else { format!("({})", self.text) }
+    }
+
+    /// The number and the variable that it is the product of, if it is that.
+    fn multiple(&self) -> Option<(f64, &str)> {
+        let (left, right) = self.text.split_once(" * ")?;
+        let of = |number: &str, name| number.parse().ok().filter(|_| is_simple(name)).map(|x| (x, name));
+        of(left, right).or_else(|| of(right, left))
     }
 
     /// A multiple of it, worked out where it is a number.
@@ -54,8 +67,13 @@ impl Term {
 
     /// Element `index` of it.
     pub fn at(&self, index: impl Display) -> Self {
-        Self::new(format!("{}[{index}]", self.text), self.size)
+        Self { text: format!("{}[{index}]", self.text), ..*self }
     }
+}
+
+/// Whether a text is a number, a variable or an element of one.
+fn is_simple(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || "_.[]".contains(c))
 }
 
 /// The sum of terms, with a minus where one begins with it.
@@ -76,11 +94,13 @@ pub(super) fn smaller(term: Term, most: f64) -> Term {
     if term.size <= most {
         return term;
     }
-    let by: f64 = format!("{:.0e}", most / term.size).parse().unwrap_or(0.1);
+    let factor = term.factor();
+    let (by, factor) = term.multiple().unwrap_or((1.0, &factor));
+    let by: f64 = format!("{:.0e}", by * most / term.size).parse().unwrap_or(0.1);
     if by == 1.0 {
-        return Term::new(term.text, most);
+        return Term::new(factor, most);
     }
-    Term::new(format!("{} * {}", show(by), term.factor()), most)
+    Term::new(format!("{} * {factor}", show(by)), most)
 }
 
 /// A number as people write it.
