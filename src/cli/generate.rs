@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
-use super::console::{Failure, Status};
+use super::console::{Failure, Status, plain};
 use super::infer::write_text;
 use crate::generator::{FAMILIES, generate};
 
@@ -30,7 +30,11 @@ pub(super) struct GenerateArgs {
 pub(super) fn generate_programs(arguments: &GenerateArgs) -> Result<Status, Failure> {
     let programs = (0..arguments.n).map(|i| (i, generate(arguments.seed, i, arguments.family.as_deref())));
     if let Some(folder) = &arguments.output {
-        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(folder).map_err(|error| {
+            let what =
+                if folder.is_file() { "it is a file, not a folder".to_owned() } else { error.kind().to_string() };
+            plain("E0905", format!("cannot write to `{}`: {what}", folder.display()))
+        })?;
         for (i, program) in programs {
             write_text(Some(&folder.join(format!("{i:06}_{}.ppl", program.family))), &program.source)?;
         }

@@ -1,26 +1,38 @@
 //! Random programs: a prior over what people may write, from which a network learns to answer programs that nobody trained it on.
 //!
-//! A program is one family, or, one time in four, two that share their latents. A family writes statements with fresh names;
-//! where it needs a location or a scale it takes a number, an input with a prior, or a latent that is there already, so that
-//! families combine. Sizes, priors, likelihoods, links and the order of statements are random. Each program is valid, is
-//! written as the formatter writes it, can be simulated without data, and has at most 64 joint values of discrete latents and
-//! outcomes of branches.
+//! A program is one family, or two or three, of which each reads a latent of those before it. A family is a function that writes
+//! statements to a `Sketch` with fresh names. Where it needs a location it takes a number, an input with a prior, or a latent
+//! that is there already; where it needs a scale, a number, an input or an unknown one. So families combine. Sizes, names,
+//! priors, likelihoods, links, known covariates and the order of statements are random; inputs that nothing reads are left out,
+//! and latents that nothing reads are observed.
+//!
+//! What holds of each program:
+//!
+//! - It is valid, written as the formatter writes it, and needs no data: each input is a number or has a prior.
+//! - Something is sampled, and something observed. Discrete latents are bounded; they and outcomes of conditions have at most 64
+//!   joint values.
+//! - Predictors on the scale of a logarithm or of log odds are scaled by how large their latents are, to stay within about
+//!   ±3, so that counts are small and probabilities are not all 0 or 1; no latent then has Cauchy tails.
+//! - At most 40 latents, and 512 lexemes in its annotated form. A draw that is larger is drawn again: the prior is conditioned
+//!   on its size.
 
 mod discrete;
+mod finish;
 mod linear;
+mod names;
 mod nonlinear;
+mod responses;
+mod series;
 mod sketch;
+mod term;
 
-use rand::RngExt as _;
-
-use crate::infer::Stream;
 use crate::runtime::random_stream;
 use sketch::Sketch;
 
 /// A random program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generated {
-    /// Its family; of two, the first.
+    /// Its family; of several, the first.
     pub family: &'static str,
     /// Its text.
     pub source: String,
@@ -33,42 +45,50 @@ pub struct Family {
     /// A line of help.
     pub help: &'static str,
     /// How often it is drawn, relative to others.
-    pub weight: u32,
+    pub weight: usize,
     write: fn(&mut Sketch),
 }
 
 /// All families.
-pub const FAMILIES: [Family; 20] = [
+pub const FAMILIES: [Family; 22] = [
     family("chain", "each variable around an affine function of the last", 2, linear::chain),
-    family("graph", "directed graphs of reals", 2, linear::graph),
+    family("graph", "trees and directed graphs of reals", 2, linear::graph),
     family("regression", "one to five covariates, two to twenty observations", 3, linear::regression),
     family("hierarchy", "groups around a common level, with unknown spread", 3, linear::hierarchy),
+    family("crossed", "rows and columns with an effect each", 1, linear::crossed),
     family("funnel", "a scale whose logarithm is unknown", 2, linear::funnel),
     family("product", "products, quotients, powers and absolute values of latents", 3, nonlinear::product),
     family("curve", "periodic and saturating curves", 3, nonlinear::curve),
     family("surface", "library functions with valleys", 2, nonlinear::surface),
-    family("counts", "rates, proportions and counts", 2, nonlinear::counts),
-    family("outliers", "heavy tails and outliers", 2, nonlinear::outliers),
-    family("truncation", "truncated and censored variables", 2, nonlinear::truncation),
-    family("responses", "binary, count and positive responses", 2, nonlinear::responses),
+    family("counts", "rates, proportions and counts", 2, responses::counts),
+    family("outliers", "heavy tails and outliers", 2, responses::outliers),
+    family("truncation", "truncated and censored variables, hard conditions", 2, responses::truncation),
+    family("responses", "binary, count and positive responses", 2, responses::responses),
     family("mixture", "clusters, their members assigned or not", 3, discrete::mixture),
     family("branch", "which latent is seen depends on another one", 3, discrete::branch),
     family("network", "causes and effects", 2, discrete::network),
     family("hidden_chain", "hidden states", 1, discrete::hidden_chain),
-    family("change_point", "a level that changes at an unknown time", 2, discrete::change_point),
-    family("autoregression", "a series that remembers", 1, discrete::autoregression),
-    family("walk", "a hidden level or scale that walks", 2, discrete::walk),
     family("shares", "shares of a whole", 1, discrete::shares),
+    family("change_point", "a level that changes at an unknown time", 2, series::change_point),
+    family("autoregression", "a series that remembers", 1, series::autoregression),
+    family("walk", "a hidden level that walks", 2, series::walk),
+    family("volatility", "a scale that walks", 1, series::volatility),
 ];
 
-const fn family(name: &'static str, help: &'static str, weight: u32, write: fn(&mut Sketch)) -> Family {
+const fn family(name: &'static str, help: &'static str, weight: usize, write: fn(&mut Sketch)) -> Family {
     Family { name, help, weight, write }
 }
 
-/// How often a program has a second family.
-const JOINED: f64 = 0.25;
+/// How often a program has one more family, up to how many.
+const JOINED: f64 = 0.45;
+const MOST_FAMILIES: usize = 3;
 
-/// Program number `index` of `seed`, of a family by name or of any: a function of the three alone.
+/// How often a program that is too large is drawn again. Then other families are left out, and as many attempts later the last
+/// is kept: no family is that large alone.
+const ATTEMPTS: usize = 30;
+
+/// Program number `index` of `seed`, of a family by name or of any: a function of the three alone. A name that no family has is
+/// as none.
 ///
 /// ```
 /// use unmask::{Model, generator::generate};
@@ -77,21 +97,32 @@ const JOINED: f64 = 0.25;
 /// assert_eq!(generate(1, 7, None), program);
 /// ```
 pub fn generate(seed: u64, index: u64, family: Option<&str>) -> Generated {
-    let mut rng: Stream = random_stream(seed, index);
+    let mut sketch = Sketch::new(random_stream(seed, index));
     let named = family.and_then(|name| FAMILIES.iter().find(|f| f.name == name));
-    let first = named.unwrap_or_else(|| draw(&mut rng));
-    let second = (rng.random::<f64>() < JOINED).then(|| draw(&mut rng));
-    let mut sketch = Sketch::new(rng);
-    (first.write)(&mut sketch);
-    if let Some(second) = second.filter(|_| named.is_none()) {
-        (second.write)(&mut sketch);
+    let first = named.unwrap_or_else(|| draw(&mut sketch));
+    let mut families = 1;
+    while named.is_none() && families < MOST_FAMILIES && sketch.chance(JOINED) {
+        families += 1;
+    }
+    for attempt in 1..=2 * ATTEMPTS {
+        (first.write)(&mut sketch);
+        for _ in 1..if attempt <= ATTEMPTS { families } else { 1 } {
+            sketch.join();
+            let next = draw(&mut sketch);
+            (next.write)(&mut sketch);
+        }
+        sketch.watch_unread();
+        if sketch.fits() || attempt == 2 * ATTEMPTS {
+            break;
+        }
+        sketch = sketch.again();
     }
     Generated { family: first.name, source: sketch.finish("generated") }
 }
 
-fn draw(rng: &mut Stream) -> &'static Family {
-    let total: u32 = FAMILIES.iter().map(|f| f.weight).sum();
-    let mut left = rng.random_range(0..total);
+fn draw(sketch: &mut Sketch) -> &'static Family {
+    let total: usize = FAMILIES.iter().map(|f| f.weight).sum();
+    let mut left = sketch.int(0, total - 1);
     FAMILIES
         .iter()
         .find(|f| {
