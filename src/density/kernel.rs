@@ -5,7 +5,7 @@
 
 use super::graph::{self, Op};
 use crate::builtin::Builtin;
-use crate::dist::{Family, Gradient};
+use crate::dist::{Family, Gradient, HALF_LN_TWO_PI};
 use crate::syntax::ast::{BinaryOp, UnaryOp};
 
 /// The values of one operand.
@@ -292,7 +292,6 @@ pub(super) fn density_sum(family: Family, operands: &[Read<'_>], n: usize, parti
 
 /// Σ −½((x − m)/s)² − ln s − ½ ln 2π
 fn normal_sum(m: Read<'_>, s: Read<'_>, x: Read<'_>, n: usize, partials: Option<&mut Partials>) -> f64 {
-    const HALF_LN_TWO_PI: f64 = 0.918_938_533_204_672_8;
     let ln_scales = match s {
         Read::One(s) => n as f64 * s.ln(),
         Read::Lanes(s) => s[..n].iter().map(|s| s.ln()).sum(),

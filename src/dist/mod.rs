@@ -39,7 +39,7 @@ pub use families::Family;
 pub use gradient::Gradient;
 pub use info::{Constraint, FamilyInfo, Parameter, ParameterKind, ValueKind};
 pub use scalar::{Dual, Scalar, log_sum_exp};
-pub(crate) use special::{stirling_error_derivative, trigamma};
+pub(crate) use special::{HALF_LN_TWO_PI, stirling_error_derivative, trigamma};
 pub use support::Support;
 
 pub(crate) use scalar::scalar_arithmetic;

@@ -1,7 +1,8 @@
 //! Special functions of doubles that keep their digits where the textbook formulas lose them: near a cancellation, for
 //! large arguments, far in the tails.
 
-pub(super) const HALF_LN_TWO_PI: f64 = 0.918_938_533_204_672_8;
+/// ½ ln 2π
+pub(crate) const HALF_LN_TWO_PI: f64 = 0.918_938_533_204_672_8;
 
 /// Coefficients of Stirling's series in 1/x, 1/x³, …: B₂ₙ/(2n (2n − 1)) (Abramowitz & Stegun 6.1.40).
 const STIRLING: [f64; 9] = [

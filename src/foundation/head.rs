@@ -8,7 +8,7 @@
 use rand::{Rng, RngExt as _};
 use rand_distr::{StandardNormal, StudentT};
 
-use crate::dist::{Distribution, Family, log_sum_exp};
+use crate::dist::{Distribution, Family, HALF_LN_TWO_PI, log_sum_exp};
 use crate::infer::anchors::{
     Anchor, Conditional, Mixture, interval_normal, log_interval, log_normal, own_log_density, pick,
 };
@@ -323,7 +323,7 @@ impl Part {
                 let log_mass = log_interval((self.lo, self.hi), self.location, scale);
                 let end = |at: f64| {
                     let x = (at - self.location) / scale;
-                    if x.is_finite() { ((-0.5 * x * x - LN_SQRT_TAU - log_mass).exp(), x) } else { (0.0, 0.0) }
+                    if x.is_finite() { ((-0.5 * x * x - HALF_LN_TWO_PI - log_mass).exp(), x) } else { (0.0, 0.0) }
                 };
                 let ((low, a), (high, b)) = (end(self.lo), end(self.hi));
                 ((r - (low - high)) / scale, r * r - 1.0 - (low * a - high * b))
@@ -331,9 +331,6 @@ impl Part {
         }
     }
 }
-
-/// ln √(2π)
-const LN_SQRT_TAU: f64 = 0.918_938_533_204_672_8;
 
 /// ln Γ(3) − ln Γ(5/2) − ½ ln 5π
 const HEAVY_CONSTANT: f64 = -0.968_619_589_054_728_1;

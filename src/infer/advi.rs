@@ -21,8 +21,7 @@ use super::engine::Progress;
 use super::error::InferError;
 use super::stream::{Stream, StreamPurpose, stream};
 use crate::density::{Evaluator, LogDensity};
-
-const LOG_SQRT_TWO_PI: f64 = 0.918_938_533_204_672_8;
+use crate::dist::HALF_LN_TWO_PI;
 
 /// Steps over which the ELBO is averaged before it is compared.
 const EPOCH: usize = 100;
@@ -140,7 +139,7 @@ impl NormalApproximation {
                 }
             }
         }
-        -0.5 * eta.iter().map(|e| e * e).sum::<f64>() - d as f64 * LOG_SQRT_TWO_PI - self.log_determinant()
+        -0.5 * eta.iter().map(|e| e * e).sum::<f64>() - d as f64 * HALF_LN_TWO_PI - self.log_determinant()
     }
 
     fn log_determinant(&self) -> f64 {

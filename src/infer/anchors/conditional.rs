@@ -6,7 +6,7 @@ use super::mixture::{Anchor, Mixture, Shares, log_interval, pick};
 use super::newton::{Derivatives, maximise, one_step};
 use super::{AnchorMode, AnchorPath, Anchors, Element};
 use crate::density::{Evaluator, TapeEvaluator};
-use crate::dist::{Distribution, log_sum_exp};
+use crate::dist::{Distribution, HALF_LN_TWO_PI, log_sum_exp};
 
 /// Nats by which a value may depart from the normal approximation before a mode is refined, for one coordinate to come; for
 /// more, a Hessian costs more, and small departures in each add up without mattering in any.
@@ -92,7 +92,7 @@ impl State {
     fn log_evidence(&self, pieces: &[(f64, f64)]) -> f64 {
         let n = self.point.len() - self.first;
         let at = self.decoded - self.first;
-        let volume: f64 = (at..n).map(|i| self.factor[i * n + i].ln() + 0.5 * (2.0 * std::f64::consts::PI).ln()).sum();
+        let volume: f64 = (at..n).map(|i| self.factor[i * n + i].ln() + HALF_LN_TWO_PI).sum();
         let mut evidence = self.peak - self.half_square + volume;
         for (place, piece) in pieces.iter().enumerate().skip(self.decoded) {
             if piece.0 > f64::NEG_INFINITY || piece.1 < f64::INFINITY {

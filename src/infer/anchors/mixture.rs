@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt as _};
 use rand_distr::{StandardNormal, StudentT as StudentTDraw};
 
-use crate::dist::{Distribution, Point, log_sum_exp};
+use crate::dist::{Distribution, HALF_LN_TWO_PI, Point, log_sum_exp};
 
 /// The heavy-tailed component of an anchor: degrees of freedom, and scale in units of the anchor's.
 const HEAVY_FREEDOM: f64 = 5.0;
@@ -160,7 +160,7 @@ pub fn own_log_density(own: &Distribution<f64>, z: f64) -> f64 {
 /// ln of a normal density.
 pub fn log_normal(z: f64, m: f64, s: f64) -> f64 {
     let r = (z - m) / s;
-    -0.5 * r * r - s.ln() - 0.918_938_533_204_672_8
+    -0.5 * r * r - s.ln() - HALF_LN_TWO_PI
 }
 
 /// ln of the probability that a normal is in an interval.

@@ -1,6 +1,7 @@
 //! Modes of a log density by damped Newton steps, with the curvature there.
 
 use crate::density::Evaluator;
+use crate::dist::HALF_LN_TWO_PI;
 
 /// Newton steps at most.
 const STEPS: usize = 60;
@@ -57,7 +58,7 @@ impl Mode {
 
 /// ln of the volume √|2π L Lᵀ|.
 pub(super) fn log_volume(factor: &[f64], n: usize) -> f64 {
-    (0..n).map(|i| factor[i * n + i].ln() + 0.5 * (2.0 * std::f64::consts::PI).ln()).sum()
+    (0..n).map(|i| factor[i * n + i].ln() + HALF_LN_TWO_PI).sum()
 }
 
 /// Evaluates a density and its derivatives along the coordinates from `first` on.
