@@ -1,5 +1,6 @@
 //! Calibration from Rust: whether inference on a program deserves trust.
 
+use super::infer::built_in;
 use super::{Data, Error, Model};
 use crate::diagnostic::Diagnostic;
 use crate::infer::{self, Calibration, CalibrationOptions, Geweke, GewekeOptions, Kernel, Progress};
@@ -28,7 +29,8 @@ impl Model {
         options: &CalibrationOptions,
         progress: &mut dyn Progress,
     ) -> Result<(Calibration, Vec<Diagnostic>, SourceMap), Error> {
-        self.on_target(data, |target| infer::calibrate(target, options, progress))
+        let options = CalibrationOptions { weights: built_in(&options.weights), ..options.clone() };
+        self.on_target(data, |target| infer::calibrate(target, &options, progress))
     }
 
     /// Geweke's test of a kernel of Metropolis–Hastings on the model; see [`infer::geweke`]. Otherwise as

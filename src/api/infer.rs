@@ -37,7 +37,7 @@ impl Model {
         options: &InferOptions,
         progress: &mut dyn Progress,
     ) -> Result<(Inferred, SourceMap), Error> {
-        let options = &with_weights(options);
+        let options = &InferOptions { weights: built_in(&options.weights), ..options.clone() };
         self.answer(data, |target| crate::infer::infer(target, options, progress))
     }
 
@@ -83,13 +83,14 @@ impl Model {
     }
 }
 
-/// The options with the weights that are built in, where they ask for them.
-fn with_weights(options: &InferOptions) -> InferOptions {
+/// The weights that are built in, where these are asked for.
+pub(super) fn built_in(weights: &Weights) -> Weights {
     static BUNDLED: OnceLock<Option<Arc<Foundation>>> = OnceLock::new();
-    let mut options = options.clone();
-    if options.weights == Weights::Bundled {
-        let bundled = BUNDLED.get_or_init(|| Foundation::bundled().ok().map(Arc::new));
-        options.weights = bundled.clone().map_or(Weights::None, |foundation| Weights::Of(foundation));
+    match weights {
+        Weights::Bundled => {
+            let bundled = BUNDLED.get_or_init(|| Foundation::bundled().ok().map(Arc::new));
+            bundled.clone().map_or(Weights::None, |foundation| Weights::Of(foundation))
+        }
+        Weights::None | Weights::Of(_) => weights.clone(),
     }
-    options
 }

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::console::{Failure, Status, plain, tell, write_file, write_folder, write_output};
 use super::draws::Draws;
 use super::evaluate::foundation;
+use super::explain::Explained;
 use super::stan_csv::stan_csv;
 use super::zarr::{self, Observed};
 use super::{DecodeArg, InferArgs, json, report};
@@ -30,14 +31,22 @@ pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
         chains: count(arguments.chains),
         seed: arguments.seed,
         budget: arguments.budget,
-        weights: weights(arguments)?,
+        weights: weights(arguments.weights.as_deref(), arguments.decode)?,
     };
     let model = arguments.program.model()?;
     let data = arguments.data.read()?;
     let answer = show_progress(arguments.quiet, |progress| model.infer_with(&data, &options, progress));
     let (inferred, sources) = answer?;
     tell(&inferred.warnings, &sources);
-    let text = if arguments.json { json::json(&inferred) } else { report::table(&inferred, arguments.all) };
+    let explained = match arguments.explain {
+        true => Some(Explained::new(&model, &data, &options, &inferred)?),
+        false => None,
+    };
+    let text = if arguments.json {
+        json::json(&inferred, explained.as_ref())
+    } else {
+        report::table(&inferred, arguments.all) + &explained.map_or_else(String::new, |explained| explained.text())
+    };
     let mut reported = false;
     for path in &arguments.output {
         match path.extension().and_then(|e| e.to_str()) {
@@ -59,9 +68,8 @@ pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
 }
 
 /// The weights that are asked for; `none` for none.
-fn weights(arguments: &InferArgs) -> Result<Weights, Failure> {
-    let path = arguments.weights.as_deref();
-    match (path, arguments.decode) {
+pub(super) fn weights(path: Option<&Path>, decode: DecodeArg) -> Result<Weights, Failure> {
+    match (path, decode) {
         (None, DecodeArg::Light) => Ok(Weights::Bundled),
         (Some(path), _) if path == Path::new("none") => Ok(Weights::None),
         (_, decode) => Ok(Weights::Of(Arc::new(foundation(path)?.with_decode(decode.into())))),

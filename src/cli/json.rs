@@ -2,13 +2,20 @@
 
 use serde_json::{Map, Value, json};
 
+use super::explain::Explained;
 use crate::infer::Inferred;
 
-pub(super) fn json(inferred: &Inferred) -> String {
+pub(super) fn json(inferred: &Inferred, explained: Option<&Explained>) -> String {
     let ladder: Vec<Value> = inferred
         .ladder
         .iter()
-        .map(|r| json!({"rung": r.rung, "held": r.held, "reason": r.reason, "seconds": r.seconds}))
+        .map(|r| {
+            let mut rung = json!({"rung": r.rung, "held": r.held, "reason": r.reason, "seconds": r.seconds});
+            if let Some(unusual) = r.unusual {
+                rung["unusual"] = json!(unusual);
+            }
+            rung
+        })
         .collect();
     let mut variables = Map::new();
     for v in &inferred.variables {
@@ -62,6 +69,9 @@ pub(super) fn json(inferred: &Inferred) -> String {
     put("draws", json!(inferred.posterior.weights.len()));
     put("ladder", ladder.into());
     put("variables", variables.into());
+    if let Some(explained) = explained {
+        put("explained", explained.json());
+    }
     text(&answer.into())
 }
 

@@ -4,6 +4,7 @@ mod console;
 mod doc;
 mod draws;
 mod evaluate;
+mod explain;
 mod finetune;
 mod format;
 mod generate;
@@ -337,6 +338,9 @@ struct InferArgs {
     /// Show every variable, however many there are
     #[arg(long)]
     all: bool,
+    /// Ask NUTS the same afterwards, and say what either cost
+    #[arg(long)]
+    explain: bool,
     /// Write the draws, as CmdStan does (`.csv`: one file a chain) or for ArviZ (`.zarr`: a folder); any other name: write
     /// the report there instead of to standard output. May be repeated
     #[arg(short, long, value_name = "FILE")]
@@ -370,6 +374,9 @@ struct SbcArgs {
     /// End with a data set after so long
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
     budget: f64,
+    /// Weights of a network, in place of those built in; `none` for none
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,

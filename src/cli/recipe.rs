@@ -55,6 +55,9 @@ pub(super) struct TrainArgs {
     /// Executions a step [32; paper: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4_096))]
     pub batch: Option<u64>,
+    /// Batches that are made together, each of executions of about one length: a GPU pads them to the longest
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub buckets: u64,
     /// The largest learning rate [0.0015; roberta-base: 0.0001; paper: 0.004]
     #[arg(long, value_name = "RATE", value_parser = positive)]
     pub lr: Option<f64>,
@@ -85,8 +88,8 @@ pub(super) struct TrainArgs {
     /// Tokens that a program may have [1024; roberta-base: 512; paper: 200]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(8..=65_536))]
     pub context: Option<u64>,
-    /// Width of the encoder, of the preset `compact` [128]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(8..=4_096))]
+    /// Width of the encoder, of the preset `compact`, a multiple of 4 [128]
+    #[arg(long, value_name = "N", value_parser = width)]
     pub width: Option<u64>,
     /// Layers of the encoder, of the preset `compact` [4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=48))]
@@ -123,6 +126,14 @@ fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(x) if x.is_finite() && x > 0.0 => Ok(x),
         Ok(_) | Err(_) => Err("a positive number is expected".to_owned()),
+    }
+}
+
+/// Of four heads.
+fn width(text: &str) -> Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(n) if (8..=4_096).contains(&n) && n.is_multiple_of(4) => Ok(n),
+        Ok(_) | Err(_) => Err("a multiple of 4 from 8 to 4096 is expected".to_owned()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::infer::{Inferred, VariableSummary};
+use crate::infer::{Inferred, Rung, VariableSummary};
 
 /// Rows of one variable beyond which the rest is left out.
 const MOST_ROWS: usize = 40;
@@ -43,6 +43,9 @@ pub(super) fn table(inferred: &Inferred, all: bool) -> String {
                 &format!("  {:width$}  {verdict}  {}    {}", rung.rung, minus(&rung.reason), time(rung.seconds)),
             );
         }
+    }
+    for remark in inferred.ladder.iter().filter_map(Rung::remark) {
+        line(&mut text, &format!("  {remark}"));
     }
     line(&mut text, "");
     rows(&mut text, &inferred.variables, all);

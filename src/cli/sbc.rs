@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::console::{Failure, Status, plain, tell};
-use super::infer::{show_progress, write_text};
+use super::infer::{show_progress, weights, write_text};
 use super::report::{Align, bar, columns, digits, line, thousands, time};
-use super::{SbcArgs, json as answers};
+use super::{DecodeArg, SbcArgs, json as answers};
 use crate::diagnostic::Diagnostic;
 use crate::infer::{Calibration, CalibrationOptions, DOUBTED, Method, Quantity, REFUTED, Verdict};
 
@@ -23,6 +23,7 @@ pub(super) fn sbc(arguments: &SbcArgs) -> Result<Status, Failure> {
         draws: arguments.draws as usize,
         seed: arguments.seed,
         budget: Some(arguments.budget),
+        weights: weights(arguments.weights.as_deref(), DecodeArg::Light)?,
     };
     let model = arguments.program.model()?;
     let data = arguments.data.read()?;

@@ -18,10 +18,10 @@ use crate::foundation::{
     Encoding, Foundation, FoundationError, HeldOut, Lessons, RandomPrograms, StepReport, TextVocabulary, TrainOptions,
     Trainer, Vocabulary, dense,
 };
-use crate::generator::generate;
+use crate::generator::exercise;
 use crate::infer::Target;
 use crate::network::AdamOptions;
-use crate::runtime::random_stream;
+use crate::runtime::{RuntimeError, random_stream};
 use crate::span::SourceMap;
 use crate::trace::{Mask, Tracer, annotate};
 
@@ -33,7 +33,7 @@ const CHECKS: u64 = 20;
 const LEAST: u64 = 25;
 
 /// A checkpoint is written as well when the last is so old: no more than that is lost, whenever training is stopped.
-const OLD: Duration = Duration::from_secs(60);
+const OLD: Duration = Duration::from_secs(30);
 
 /// The smoothing of losses that are shown.
 const SMOOTH: f64 = 0.95;
@@ -99,7 +99,11 @@ fn beside(path: &Path, what: &str) -> PathBuf {
 }
 
 fn failure(error: &FoundationError) -> Failure {
-    Failure::Told(Error::new(vec![Diagnostic::from(error)], SourceMap::default()))
+    let diagnostic = Diagnostic::from(error);
+    let missing = matches!(error, FoundationError::Runtime(RuntimeError::MissingValue { .. }));
+    let help = "name a file that has it with the program: FILE=DATA.json";
+    let diagnostic = if missing { diagnostic.help(help) } else { diagnostic };
+    Failure::Told(Error::new(vec![diagnostic], SourceMap::default()))
 }
 
 /// Each program with its inputs, and what a checkpoint knows it by.
@@ -128,9 +132,9 @@ pub(super) fn program(libraries: &[PathBuf], file: &str) -> Result<(Model, Targe
     Ok((model, target))
 }
 
-/// Random program number `index` of `seed`, as a target.
+/// Random program number `index` of `seed`, as a target: more often a hard one.
 fn random_program(seed: u64, index: u64) -> Option<Target> {
-    let program = generate(seed, index, None);
+    let program = exercise(seed, index);
     Model::from_source("generated.ppl", &program.source).ok()?.target(&Data::new()).ok()
 }
 
@@ -160,6 +164,7 @@ fn fresh(
     let adam = AdamOptions { rate: recipe.rate, warmup: recipe.warmup.min(total / 2), total, clip: recipe.clip };
     let options = TrainOptions {
         batch: recipe.batch,
+        buckets: arguments.buckets as usize,
         examples: recipe.examples,
         adam,
         alpha: recipe.alpha,

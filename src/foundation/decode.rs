@@ -6,6 +6,7 @@ use rand::RngExt as _;
 use rayon::prelude::*;
 
 use super::error::FoundationError;
+use super::familiarity::embedding;
 use super::feature::{ELEMENT_FEATURES, NUMBER_FEATURES, Previous, element_features, number_features, push_components};
 use super::head::{Candidates, OUTPUTS};
 use super::prompt::{Prompt, names_in_order};
@@ -13,7 +14,7 @@ use super::tuning::{TuneOptions, TuneReport};
 use super::weights::{Decode, Foundation};
 use crate::dist::log_sum_exp;
 use crate::infer::anchors::{Anchors, Conditional, Decoded, Drawn, Paused, Presence, Shares, Walk, pick};
-use crate::infer::{Amortized, Drawer, Query, Stream, StreamPurpose, stream};
+use crate::infer::{Amortized, Defence, Drawer, Query, Stream, StreamPurpose, stream};
 use crate::network::{Batch, Decoding, Encoded, NetworkError, Sequence};
 use crate::runtime::annotate;
 
@@ -29,15 +30,13 @@ const SHORTEST: usize = 6;
 /// Draws of one task.
 const CHUNK: usize = 32;
 
-/// The share of draws that come from the anchors, with their heavy tails, as a defence.
-const DEFENCE: f64 = 0.05;
-
 /// A query that was read by the network.
 #[derive(Debug)]
 pub struct Prepared<'f> {
     foundation: &'f Foundation,
     prompt: Prompt,
     encoded: Encoded,
+    unusual: Option<f64>,
     /// Of each coordinate: the middle of its prior and its scale.
     prior: Vec<(f64, f64)>,
     /// Of each coordinate: its place among those of its variable.
@@ -52,6 +51,8 @@ struct Draft {
     /// Values so far by the rows of their text, where texts are encoded anew.
     known: Vec<(u32, f64)>,
     defence: bool,
+    /// The values that it must have, where only their density is asked for.
+    forced: Option<Vec<Decoded>>,
     log_network: f64,
     log_anchors: f64,
     /// What is asked next.
@@ -83,6 +84,14 @@ struct Asked {
     anchors: Conditional,
 }
 
+impl Draft {
+    /// The log density of the mixture of the network and the anchors.
+    fn log_proposal(&self, defence: Defence) -> f64 {
+        let share = defence.map_or(0.0, |every| 1.0 / every.get() as f64);
+        log_sum_exp(&[(1.0 - share).ln() + self.log_network, share.ln() + self.log_anchors])
+    }
+}
+
 impl Foundation {
     /// Reads a query.
     ///
@@ -107,13 +116,14 @@ impl Foundation {
         let encoded = self.network.encode(&prompt.sequence)?;
         let prior = query.prior.middle.iter().copied().zip(query.prior.scales.iter().copied()).collect();
         let parts = query.compiled.coordinate_info().iter().map(|info| info.element).collect();
-        Ok(Prepared { foundation: self, prompt, encoded, prior, parts })
+        let width = self.network.config().encoder.width;
+        let unusual = self.familiarity.as_ref().map(|f| f.unusual(&embedding(&encoded.rows, width)));
+        Ok(Prepared { foundation: self, prompt, encoded, unusual, prior, parts })
     }
 }
 
 impl Prepared<'_> {
-    /// `n` draws, one in twenty (where there is a `defence`) from the anchors with their heavy tails; the density of each is
-    /// that of the mixture. A function of the seed and the round.
+    /// `n` draws; a function of the seed and the round.
     ///
     /// # Errors
     /// [`FoundationError::NoLine`]: a variable that the text does not show.
@@ -121,7 +131,7 @@ impl Prepared<'_> {
         &self,
         anchors: &Anchors<'_>,
         n: usize,
-        defence: bool,
+        defence: Defence,
         (seed, round): (u64, u64),
     ) -> Result<Vec<Drawn>, FoundationError> {
         let rows = self.rows(anchors)?;
@@ -130,10 +140,35 @@ impl Prepared<'_> {
         while drawn.len() < n {
             let first = drawn.len();
             let size = GROUP.min(n - first);
-            let decoded = self.decode(&mut walks, &rows, first..first + size, (defence, false), (seed, round))?;
+            let drafts = self.drafts(&walks, first..first + size, (defence, false), (seed, round));
+            let decoded = self.decode(&mut walks, &rows, drafts)?;
             drawn.extend(finish(&mut walks, decoded, defence).into_iter().map(|(drawn, _)| drawn));
         }
         Ok(drawn)
+    }
+
+    /// The log density with which [`Prepared::draw`] would draw each of some values of all elements.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn log_densities(
+        &self,
+        anchors: &Anchors<'_>,
+        values: &[Vec<Decoded>],
+        defence: Defence,
+    ) -> Result<Vec<f64>, FoundationError> {
+        let rows = self.rows(anchors)?;
+        let mut walks = walks(anchors, values.len().min(GROUP));
+        let mut densities = Vec::with_capacity(values.len());
+        for values in values.chunks(GROUP) {
+            let mut drafts = self.drafts(&walks, 0..values.len(), (None, false), (0, 0));
+            for (draft, values) in drafts.iter_mut().zip(values) {
+                draft.forced = Some(values.clone());
+            }
+            let decoded = self.decode(&mut walks, &rows, drafts)?;
+            densities.extend(decoded.iter().map(|draft| draft.log_proposal(defence)));
+        }
+        Ok(densities)
     }
 
     /// `n` draws of the network alone, with all that gradients need.
@@ -145,8 +180,9 @@ impl Prepared<'_> {
     ) -> Result<Vec<Recorded>, FoundationError> {
         let rows = self.rows(anchors)?;
         let mut walks = walks(anchors, n);
-        let decoded = self.decode(&mut walks, &rows, 0..n, (false, true), (seed, round))?;
-        let recorded = finish(&mut walks, decoded, false).into_iter().map(|(drawn, answered)| Recorded {
+        let drafts = self.drafts(&walks, 0..n, (None, true), (seed, round));
+        let decoded = self.decode(&mut walks, &rows, drafts)?;
+        let recorded = finish(&mut walks, decoded, None).into_iter().map(|(drawn, answered)| Recorded {
             log_weight: drawn.target.map_or(f64::NEG_INFINITY, |(target, _)| target - drawn.log_proposal),
             answered,
         });
@@ -164,31 +200,34 @@ impl Prepared<'_> {
         self.prompt.element_rows(anchors.elements(), |element| addresses.name(element.key.0))
     }
 
-    /// Decodes all elements of some draws in step.
-    fn decode(
+    /// Draws before anything is decoded.
+    fn drafts(
         &self,
-        walks: &mut [Walk<'_>],
-        rows: &[u32],
+        walks: &[Walk<'_>],
         draws: std::ops::Range<usize>,
-        (defence, keep): (bool, bool),
+        (defence, keep): (Defence, bool),
         (seed, round): (u64, u64),
-    ) -> Result<Vec<Draft>, NetworkError> {
-        let Some(fresh) = walks.first().map(Walk::pause_fresh) else { return Ok(Vec::new()) };
-        // One draw in twenty, spread evenly.
-        let every = (1.0 / DEFENCE).round() as usize;
-        let mut drafts: Vec<Draft> = draws
-            .map(|i| Draft {
-                paused: fresh.clone(),
-                rng: stream(seed, StreamPurpose::Draws, (round << 32) + i as u64),
-                previous: Previous::default(),
-                known: Vec::new(),
-                defence: defence && i % every == every - 1,
-                log_network: 0.0,
-                log_anchors: 0.0,
-                asked: None,
-                answered: keep.then(Vec::new),
-            })
-            .collect();
+    ) -> Vec<Draft> {
+        let Some(fresh) = walks.first().map(Walk::pause_fresh) else { return Vec::new() };
+        // Spread evenly.
+        let defended = |i: usize| defence.is_some_and(|every| (i + 1).is_multiple_of(every.get()));
+        let draft = |i| Draft {
+            paused: fresh.clone(),
+            rng: stream(seed, StreamPurpose::Draws, (round << 32) + i as u64),
+            previous: Previous::default(),
+            known: Vec::new(),
+            defence: defended(i),
+            forced: None,
+            log_network: 0.0,
+            log_anchors: 0.0,
+            asked: None,
+            answered: keep.then(Vec::new),
+        };
+        draws.map(draft).collect()
+    }
+
+    /// Decodes all elements of some draws in step.
+    fn decode(&self, walks: &mut [Walk<'_>], rows: &[u32], mut drafts: Vec<Draft>) -> Result<Vec<Draft>, NetworkError> {
         let network = &self.foundation.network;
         let reencode = self.foundation.decode == Decode::Reencode;
         let mut decoding = network.decode(self.encoded.clone(), &self.prompt.sequence.memory, drafts.len())?;
@@ -242,19 +281,25 @@ impl Prepared<'_> {
     /// What is asked of a draft next; nothing where its execution does not reach the element.
     fn ask(&self, walk: &mut Walk<'_>, draft: &mut Draft, index: usize, elements: usize) {
         draft.asked = None;
+        let forced = draft.forced.as_ref().map(|values| values[index]);
+        let wanted = forced.map(|value| value != Decoded::Absent);
         let here = match walk.next_presence() {
             Presence::Absent => false,
             Presence::Certain => true,
             Presence::Possible(log_share) => {
-                let here = draft.rng.random::<f64>() < log_share.exp();
+                let here = wanted.unwrap_or_else(|| draft.rng.random::<f64>() < log_share.exp());
                 let log_chance = if here { log_share } else { (-log_share.exp()).ln_1p() };
                 draft.log_network += log_chance;
                 draft.log_anchors += log_chance;
                 here
             }
         };
-        let Some(conditional) = (if here { walk.conditional() } else { None }) else {
-            walk.decode(Decoded::Absent);
+        let conditional = if here { walk.conditional() } else { None };
+        if wanted.is_some_and(|wanted| wanted != conditional.is_some()) {
+            (draft.log_network, draft.log_anchors) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+        }
+        let Some(conditional) = conditional.filter(|_| wanted != Some(false)) else {
+            walk.decode(forced.unwrap_or(Decoded::Absent));
             return;
         };
         let coordinate = walk.next_coordinate();
@@ -306,12 +351,11 @@ fn light(decoding: &mut Decoding, drafts: &[Draft], row: u32) -> Result<Vec<f32>
 }
 
 /// Draws with their densities, and what was recorded of them.
-fn finish(walks: &mut [Walk<'_>], mut drafts: Vec<Draft>, defence: bool) -> Vec<(Drawn, Vec<Answered>)> {
-    let share = if defence { DEFENCE } else { 0.0 };
+fn finish(walks: &mut [Walk<'_>], mut drafts: Vec<Draft>, defence: Defence) -> Vec<(Drawn, Vec<Answered>)> {
     each(walks, &mut drafts, |walk, _, draft| {
         let values = walk.values().to_vec();
         let target = walk.target(&values);
-        let log_proposal = log_sum_exp(&[(1.0 - share).ln() + draft.log_network, share.ln() + draft.log_anchors]);
+        let log_proposal = draft.log_proposal(defence);
         (Drawn { values, log_proposal, target }, draft.answered.take().unwrap_or_default())
     })
 }
@@ -324,7 +368,12 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u
     let adjusted = candidates.adjusted(outputs);
     let value = match anchors {
         Conditional::Real(mixture) => {
-            let z = if draft.defence { mixture.draw(&mut draft.rng) } else { adjusted.draw(&mut draft.rng) };
+            let z = match draft.forced.as_ref().map(|values| values[index]) {
+                Some(Decoded::Real(z)) => z,
+                Some(Decoded::Int(_) | Decoded::Absent) => f64::NAN,
+                None if draft.defence => mixture.draw(&mut draft.rng),
+                None => adjusted.draw(&mut draft.rng),
+            };
             draft.log_network += adjusted.log_density(z);
             draft.log_anchors += mixture.log_density(z);
             match row {
@@ -339,11 +388,14 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u
             z
         }
         Conditional::Discrete(table) => {
-            let value = if draft.defence {
-                let masses: Vec<f64> = table.iter().map(|(_, mass)| *mass).collect();
-                table[pick(&masses, &mut draft.rng)].0
-            } else {
-                adjusted.draw_value(&mut draft.rng)
+            let value = match draft.forced.as_ref().map(|values| values[index]) {
+                Some(Decoded::Int(value)) => value,
+                Some(Decoded::Real(_) | Decoded::Absent) => i64::MIN,
+                None if draft.defence => {
+                    let masses: Vec<f64> = table.iter().map(|(_, mass)| *mass).collect();
+                    table[pick(&masses, &mut draft.rng)].0
+                }
+                None => adjusted.draw_value(&mut draft.rng),
             };
             draft.log_network += adjusted.log_mass(value);
             draft.log_anchors += table.iter().find(|(v, _)| *v == value).map_or(f64::NEG_INFINITY, |(_, mass)| *mass);
@@ -380,7 +432,27 @@ impl Amortized for Foundation {
 }
 
 impl Drawer for Prepared<'_> {
-    fn draw(&self, anchors: &Anchors<'_>, n: usize, seed: u64, round: u64) -> Result<Vec<Drawn>, String> {
-        Prepared::draw(self, anchors, n, true, (seed, round)).map_err(|error| error.to_string())
+    fn log_densities(
+        &self,
+        anchors: &Anchors<'_>,
+        values: &[Vec<Decoded>],
+        defence: Defence,
+    ) -> Result<Vec<f64>, String> {
+        Prepared::log_densities(self, anchors, values, defence).map_err(|error| error.to_string())
+    }
+
+    fn unusual(&self) -> Option<f64> {
+        self.unusual
+    }
+
+    fn draw(
+        &self,
+        anchors: &Anchors<'_>,
+        n: usize,
+        defence: Defence,
+        seed: u64,
+        round: u64,
+    ) -> Result<Vec<Drawn>, String> {
+        Prepared::draw(self, anchors, n, defence, (seed, round)).map_err(|error| error.to_string())
     }
 }

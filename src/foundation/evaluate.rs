@@ -240,7 +240,7 @@ fn draw(foundation: &Arc<Foundation>, case: &Case, seed: u64, judged: &mut Judge
     let anchors = Anchors::new(&query.compiled, &query.prior).ok()?;
     let prepared = foundation.prepare(&query).ok()?;
     let weights = |n: usize, round: u64| -> Option<Vec<f64>> {
-        let drawn = prepared.draw(&anchors, n, false, (seed, round)).ok()?;
+        let drawn = prepared.draw(&anchors, n, None, (seed, round)).ok()?;
         Some(drawn.iter().map(|d| d.target.map_or(f64::NEG_INFINITY, |(t, _)| t - d.log_proposal)).collect())
     };
     let few = weights(VARIANCE, 0)?;

@@ -24,7 +24,7 @@ const MOST: usize = 8;
 
 /// Of the parts before the network says anything: log weight, offset, and change of the log scale.
 const BASE: [[f64; 3]; PARTS] =
-    [[0.0, 0.0, 0.0], [-6.0, 0.0, 0.7], [-6.0, 0.0, 0.0], [-6.5, -1.0, 0.0], [-6.5, 1.0, 0.0]];
+    [[0.0, 0.0, 0.0], [-8.5, 0.0, 0.7], [-8.5, 0.0, 0.0], [-8.5, -1.0, 0.0], [-8.5, 1.0, 0.0]];
 
 /// The least log weight of a part where there are no anchors, and the first part says little.
 const UNANCHORED: f64 = -2.0;

@@ -9,6 +9,7 @@ mod encoding;
 mod error;
 mod evaluate;
 mod example;
+mod familiarity;
 mod feature;
 mod head;
 mod lessons;
@@ -23,6 +24,7 @@ pub use encoding::{Encoded, Encoding, MOST_NAMES, TextVocabulary, Vocabulary, de
 pub use error::FoundationError;
 pub use evaluate::{Case, EvaluateOptions, Evaluated, Truth, cases_of, evaluate};
 pub use example::{Example, ExampleOptions};
+pub use familiarity::Familiarity;
 pub use feature::{COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previous, element_features, push_components};
 pub use head::{Adjusted, AnchorKind, Candidate, Candidates, OUTPUTS, PARTS};
 

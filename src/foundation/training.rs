@@ -1,15 +1,19 @@
 //! Training: endless examples, one step of Adam each batch, and checkpoints from which it goes on bit for bit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
+use rand::seq::SliceRandom as _;
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::encoding::Encoding;
 use super::error::FoundationError;
 use super::example::{Example, ExampleOptions};
+use super::familiarity::{Familiarity, embedding};
 use super::head::OUTPUTS;
 use super::lessons::Lessons;
 use super::weights::{Foundation, Restored};
@@ -21,8 +25,11 @@ use crate::trace::Mask;
 /// Executions that are tried where one makes no example.
 const TRIES: u64 = 16;
 
-/// Batches that wait for the next step.
-const AHEAD: usize = 2;
+/// Threads that make batches ahead, each on all processors: while one waits for an example that takes long, others go on.
+const MAKERS: usize = 3;
+
+/// Random streams of the order of batches that were made together: apart from those of executions.
+const ORDER: u64 = 0x6f72_6465_7220_6f66;
 
 /// The key of the trainer's state in a checkpoint.
 const KEY: &str = "training";
@@ -38,6 +45,9 @@ const PASS: usize = 32;
 pub struct TrainOptions {
     /// Examples a step.
     pub batch: usize,
+    /// Batches that are made together, each of examples of about one length: where sequences are padded, little is padded then.
+    #[serde(default = "one")]
+    pub buckets: usize,
     /// How many executions there are to learn from, again and again; `None`: endless fresh ones.
     pub examples: Option<u64>,
     /// Rate, warm-up, number of steps, clipping.
@@ -56,6 +66,10 @@ pub struct TrainOptions {
     pub seed: u64,
     /// A few words on the programs: a checkpoint goes on only with the same.
     pub programs: Vec<String>,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// What a step did.
@@ -105,9 +119,6 @@ pub struct Trainer {
     batches: Option<Batches>,
 }
 
-/// Where batches come from, in order; the thread that makes them ends when this is gone.
-type Batches = Receiver<Result<Vec<Example>, FoundationError>>;
-
 /// What examples are drawn from.
 #[derive(Clone, Debug)]
 struct Source {
@@ -142,6 +153,74 @@ impl Source {
 
     fn examples(&self, range: std::ops::Range<u64>) -> Result<Vec<Example>, FoundationError> {
         range.into_par_iter().map(|i| self.example(i)).collect()
+    }
+
+    /// Batches number `buckets` · `group` and those after it: of so many examples together, the shortest in one, and so on,
+    /// in random order.
+    fn batches(&self, group: u64, size: usize, buckets: usize) -> Result<Vec<Vec<Example>>, FoundationError> {
+        let together = (size * buckets) as u64;
+        let mut examples = self.examples(group * together..(group + 1) * together)?;
+        if buckets > 1 {
+            examples.sort_by_key(|example| example.sequence.tokens.len());
+        }
+        let mut batches = Vec::with_capacity(buckets);
+        while !examples.is_empty() {
+            batches.push(examples.split_off(examples.len().saturating_sub(size)));
+        }
+        batches.shuffle(&mut random_stream(self.seed ^ ORDER, group));
+        Ok(batches)
+    }
+
+    /// Makes batches in the background from number `step` on.
+    fn start(self, step: u64, size: usize, buckets: usize) -> Batches {
+        let buckets = buckets.max(1);
+        let first = step / buckets as u64;
+        // Threads of their own: the tasks of a step are short, and would wait for examples that take long.
+        let pool = ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).build().ok().map(Arc::new);
+        let maker = |offset| {
+            let (sender, receiver) = sync_channel(1);
+            let (source, pool) = (self.clone(), pool.clone());
+            std::thread::spawn(move || {
+                for group in (first + offset..).step_by(MAKERS) {
+                    let make = || source.batches(group, size, buckets);
+                    let made = pool.as_ref().map_or_else(make, |pool| pool.install(make));
+                    let last = made.is_err();
+                    // Whoever waited for it may be gone.
+                    if sender.send(made).is_err() || last {
+                        return;
+                    }
+                }
+            });
+            receiver
+        };
+        let makers = (0..MAKERS as u64).map(maker).collect();
+        Batches { makers, next: 0, passed: (step % buckets as u64) as usize, ready: VecDeque::new() }
+    }
+}
+
+/// Where batches come from, in order; the threads that make them end when this is gone.
+#[derive(Debug)]
+struct Batches {
+    /// Each makes MAKERS-th group.
+    makers: Vec<Receiver<Result<Vec<Vec<Example>>, FoundationError>>>,
+    /// Whose group comes next.
+    next: usize,
+    /// Batches of the first group that were learnt from before.
+    passed: usize,
+    ready: VecDeque<Vec<Example>>,
+}
+
+impl Batches {
+    fn next(&mut self) -> Result<Vec<Example>, FoundationError> {
+        let gone = || FoundationError::Weights { reason: "the thread that makes batches is gone".into() };
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                return Ok(batch);
+            }
+            let group = self.makers[self.next].recv().map_err(|_| gone())??;
+            self.next = (self.next + 1) % self.makers.len();
+            self.ready.extend(group.into_iter().skip(std::mem::take(&mut self.passed)));
+        }
     }
 }
 
@@ -251,25 +330,12 @@ impl Trainer {
     /// Where a program gives no examples, or the network's outputs are no numbers.
     pub fn step(&mut self) -> Result<StepReport, FoundationError> {
         let step = self.adam.steps();
-        let batches = match self.batches.take() {
+        let mut batches = match self.batches.take() {
             Some(batches) => batches,
-            None => {
-                let (source, size) = (self.source(), self.options.batch as u64);
-                let (sender, batches) = sync_channel(AHEAD);
-                let work = move || {
-                    for step in step.. {
-                        if sender.send(source.examples(step * size..(step + 1) * size)).is_err() {
-                            break;
-                        }
-                    }
-                };
-                std::thread::spawn(work);
-                batches
-            }
+            None => self.source().start(step, self.options.batch, self.options.buckets),
         };
         let started = std::time::Instant::now();
-        let gone = || FoundationError::Weights { reason: "the thread that makes batches is gone".into() };
-        let examples = batches.recv().map_err(|_| gone())??;
+        let examples = batches.next()?;
         let waited = started.elapsed().as_secs_f64();
         self.batches = Some(batches);
         let batch = pack(&examples, self.options.language);
@@ -301,12 +367,16 @@ impl Trainer {
         }
     }
 
-    /// The loss on the executions that are not trained on; the best weights are chosen by it.
+    /// The loss on the executions that are not trained on; the best weights are chosen by it. The weights remember where the
+    /// texts of these lie.
     ///
     /// # Errors
     /// As [`Trainer::step`].
-    pub fn check(&self) -> Result<HeldOut, FoundationError> {
-        self.held_out(self.options.heldout, None)
+    pub fn check(&mut self) -> Result<HeldOut, FoundationError> {
+        let mut embeddings = Vec::with_capacity(self.options.heldout);
+        let held_out = self.evaluate(self.options.heldout, None, &mut embeddings)?;
+        self.foundation.familiarity = Familiarity::new(&embeddings);
+        Ok(held_out)
     }
 
     /// The loss on so many executions that are not trained on: a function of the seed alone.
@@ -314,6 +384,17 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::step`].
     pub fn held_out(&self, examples: usize, mask: Option<Mask>) -> Result<HeldOut, FoundationError> {
+        self.evaluate(examples, mask, &mut Vec::new())
+    }
+
+    /// The same, and the embeddings of the texts.
+    fn evaluate(
+        &self,
+        examples: usize,
+        mask: Option<Mask>,
+        embeddings: &mut Vec<Vec<f32>>,
+    ) -> Result<HeldOut, FoundationError> {
+        let width = self.foundation.network.config().encoder.width;
         let options = ExampleOptions { anchors: self.foundation.anchors, mask, corrupted: 0.0 };
         let source = Source { seed: self.options.seed ^ HELD_OUT, limit: None, options, ..self.source() };
         let (mut head, mut anchors) = (0.0, 0.0);
@@ -321,7 +402,11 @@ impl Trainer {
         while first < examples {
             let size = PASS.min(examples - first);
             let drawn = source.examples(first as u64..(first + size) as u64)?;
-            let pass = self.placement.evaluate(&self.foundation.network, &pack(&drawn, false))?;
+            let batch = pack(&drawn, false);
+            let pass = self.placement.evaluate(&self.foundation.network, &batch)?;
+            let rows = pass.encoded();
+            let texts = batch.offsets.windows(2).map(|ends| &rows[ends[0] * width..ends[1] * width]);
+            embeddings.extend(texts.map(|text| embedding(text, width)));
             let outputs = pass.head().unwrap_or_default();
             self.in_bounds(&outputs)?;
             head += losses(&drawn, &outputs, false).0.iter().sum::<f64>();
@@ -366,26 +451,36 @@ pub fn pack(examples: &[Example], language: bool) -> Batch {
 /// to `outputs`.
 pub(super) fn losses(examples: &[Example], outputs: &[f32], gradient: bool) -> (Vec<f64>, Vec<f32>) {
     let mut all = vec![0.0; if gradient { outputs.len() } else { 0 }];
-    let mut at = 0;
-    let mut losses = Vec::with_capacity(examples.len());
+    let (mut rest_in, mut rest_out) = (outputs, &mut all[..]);
+    let mut tasks = Vec::with_capacity(examples.len());
     for example in examples {
-        let mut loss = 0.0;
-        for (candidates, target) in &example.targets {
-            let size = candidates.components.len() * OUTPUTS;
-            let outputs = &outputs[at..at + size];
-            let adjusted = candidates.adjusted(outputs);
-            let log_density = if gradient {
-                adjusted.gradient(*target, outputs, -1.0, &mut all[at..at + size])
-            } else {
-                adjusted.log_probability(*target)
-            };
-            // A coordinate at the end of the numbers says nothing.
-            if log_density.is_finite() {
-                loss -= log_density;
-            }
-            at += size;
-        }
-        losses.push(loss);
+        let size = example.targets.iter().map(|(candidates, _)| candidates.components.len() * OUTPUTS).sum();
+        let (own_in, others_in) = rest_in.split_at(size);
+        let (own_out, others_out) = std::mem::take(&mut rest_out).split_at_mut(if gradient { size } else { 0 });
+        (rest_in, rest_out) = (others_in, others_out);
+        tasks.push((example, own_in, own_out));
     }
+    let losses = tasks.into_par_iter().map(|(example, outputs, slopes)| loss(example, outputs, slopes)).collect();
     (losses, all)
+}
+
+/// The head's loss of one example, whose gradient is added to `slopes`, unless these are empty.
+fn loss(example: &Example, outputs: &[f32], slopes: &mut [f32]) -> f64 {
+    let mut at = 0;
+    let mut loss = 0.0;
+    for (candidates, target) in &example.targets {
+        let size = candidates.components.len() * OUTPUTS;
+        let outputs = &outputs[at..at + size];
+        let adjusted = candidates.adjusted(outputs);
+        let log_density = match slopes.get_mut(at..at + size) {
+            Some(slopes) => adjusted.gradient(*target, outputs, -1.0, slopes),
+            None => adjusted.log_probability(*target),
+        };
+        // A coordinate at the end of the numbers says nothing.
+        if log_density.is_finite() {
+            loss -= log_density;
+        }
+        at += size;
+    }
+    loss
 }

@@ -72,6 +72,7 @@ impl Foundation {
             anchors: self.anchors,
             decode: Decode::Light,
             limit: self.limit,
+            familiarity: self.familiarity.clone(),
         };
         tuned.network.train_layers(Some(options.layers));
         let schedule = AdamOptions { rate: options.rate, warmup: 5, total: options.steps + 1, clip: 1.0 };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::encoding::{Encoding, Stored, TextVocabulary};
 use super::error::FoundationError;
+use super::familiarity::Familiarity;
 use super::feature::{COMPONENT_FEATURES, ELEMENT_FEATURES};
 use super::head::{AnchorKind, OUTPUTS};
 use crate::network::{
@@ -63,6 +64,8 @@ pub struct Foundation {
     pub(super) anchors: AnchorKind,
     /// Tokens that a program may have, where these are fewer than positions.
     pub(super) limit: Option<usize>,
+    /// Where the texts lie that they were trained on, once they were.
+    pub(super) familiarity: Option<Familiarity>,
 }
 
 /// Weights from a checkpoint, and what else it has.
@@ -79,9 +82,15 @@ struct Metadata {
     anchors: AnchorKind,
     #[serde(default)]
     limit: Option<usize>,
+    #[serde(default)]
+    familiarity: Option<Familiarity>,
 }
 
 impl Foundation {
+    fn new(network: Network, encoding: Encoding, anchors: AnchorKind) -> Self {
+        Self { network, encoding, anchors, decode: Decode::Light, limit: None, familiarity: None }
+    }
+
     /// Untrained weights: what the anchors say, all but unchanged.
     ///
     /// # Errors
@@ -107,7 +116,7 @@ impl Foundation {
         };
         let (decoder, head) = on_top();
         let config = NetworkConfig { encoder, language: true, decoder: Some(decoder), head: Some(head) };
-        Ok(Self { network: Network::new(config, seed)?, encoding, anchors, decode: Decode::Light, limit: None })
+        Ok(Self::new(Network::new(config, seed)?, encoding, anchors))
     }
 
     /// RoBERTa or CodeBERT from a folder in Hugging Face's form, tokenizer and all, with an untrained decoder and head; programs
@@ -129,7 +138,7 @@ impl Foundation {
             let reason = format!("the tokenizer has {} tokens, the model {vocabulary}", encoding.len());
             return Err(FoundationError::Weights { reason });
         }
-        Ok(Self { network, encoding, anchors, decode: Decode::Light, limit: None })
+        Ok(Self::new(network, encoding, anchors))
     }
 
     /// The same weights, decoded in another way.
@@ -168,7 +177,7 @@ impl Foundation {
     /// What is kept in a file beside the parameters.
     pub(super) fn texts(&self) -> Result<BTreeMap<String, String>, FoundationError> {
         let (vocabulary, anchors, limit) = (self.encoding.store()?, self.anchors, self.limit);
-        let metadata = Metadata { version: VERSION, vocabulary, anchors, limit };
+        let metadata = Metadata { version: VERSION, vocabulary, anchors, limit, familiarity: self.familiarity.clone() };
         let text = serde_json::to_string(&metadata)
             .map_err(|e| FoundationError::Weights { reason: format!("they cannot be written: {e}") })?;
         Ok(BTreeMap::from([(KEY.to_owned(), text)]))
@@ -215,7 +224,7 @@ impl Foundation {
         if metadata.version != VERSION {
             return Err(wrong(format!("their form is {}, not {VERSION}", metadata.version)));
         }
-        let Metadata { vocabulary, anchors, limit, .. } = metadata;
+        let Metadata { vocabulary, anchors, limit, familiarity, .. } = metadata;
         let encoding = Encoding::restore(vocabulary)?;
         let Checkpoint { network, adam, texts } = checkpoint;
         let config = network.config();
@@ -229,7 +238,10 @@ impl Foundation {
         if let Some((what, found, wanted)) = expected.into_iter().find(|(_, found, wanted)| found != wanted) {
             return Err(wrong(format!("{found} {what}, not {wanted}")));
         }
-        let foundation = Self { network, encoding, anchors, decode: Decode::Light, limit };
+        if familiarity.as_ref().is_some_and(|f| !f.fits(network.config().encoder.width)) {
+            return Err(wrong("where their texts lie is of another network".into()));
+        }
+        let foundation = Self { limit, familiarity, ..Self::new(network, encoding, anchors) };
         Ok(Restored { foundation, adam, texts })
     }
 }

@@ -18,6 +18,7 @@ use rustc_hash::FxHashMap;
 use super::diagnostics::weights_ess;
 use super::engine::{InferOptions, Inferred, Method, Progress, Silent};
 use super::error::InferError;
+use super::foundation::Weights;
 use super::joint::{Drawn, Joint, JointSampler, hold, hold_givens};
 use super::ladder::infer;
 use super::mh::{Kernel, MarkovChain};
@@ -58,6 +59,8 @@ pub struct CalibrationOptions {
     /// Seconds after which the ladder starts nothing more, for each data set. `None` leaves it to the ladder. Only where this
     /// bound is met do results depend on the machine.
     pub budget: Option<f64>,
+    /// What the foundation rung draws from.
+    pub weights: Weights,
 }
 
 impl Default for CalibrationOptions {
@@ -68,6 +71,7 @@ impl Default for CalibrationOptions {
             draws: 99,
             seed: InferOptions::default().seed,
             budget: Some(5.0),
+            weights: Weights::default(),
         }
     }
 }
@@ -330,8 +334,9 @@ impl Ranking<'_> {
         let mut draws = None;
         let mut tries = 0;
         loop {
-            let CalibrationOptions { method, budget, .. } = *self.options;
-            let options = InferOptions { method, draws, seed, budget, ..InferOptions::default() };
+            let CalibrationOptions { method, budget, ref weights, .. } = *self.options;
+            let weights = weights.clone();
+            let options = InferOptions { method, draws, seed, budget, weights, ..InferOptions::default() };
             let inferred = (self.answer)(target, &options)?;
             tries += 1;
             let ess = effective_draws(&inferred);

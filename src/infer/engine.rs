@@ -165,6 +165,8 @@ pub struct Sampled {
     pub held: bool,
     /// Why, or why not, in words.
     pub reason: String,
+    /// Of draws of a network: see [`Rung::unusual`].
+    pub unusual: Option<f64>,
     /// What the user should know.
     pub warnings: Vec<Diagnostic>,
 }
@@ -183,6 +185,7 @@ impl Sampled {
             statistics: Vec::new(),
             held,
             reason,
+            unusual: None,
             warnings: Vec::new(),
         }
     }
@@ -209,6 +212,29 @@ pub struct Rung {
     pub reason: String,
     /// What it took.
     pub seconds: f64,
+    /// Of a network: the share of what it has learned from that is more like the rest than this query; above 1, how many times
+    /// as far it is from there as all of that. `None` where nothing is known of that.
+    pub unusual: Option<f64>,
+}
+
+/// The share of what a network has learned from that is more usual than a query, from where on this counts as unlike it.
+const UNUSUAL: f64 = 0.99;
+
+/// Whether a network should be asked last: see [`Rung::unusual`].
+pub(super) fn is_unusual(share: Option<f64>) -> bool {
+    share.is_some_and(|share| share > UNUSUAL)
+}
+
+impl Rung {
+    /// That the query is unlike what the network has learned from, in words, where it is.
+    pub fn remark(&self) -> Option<String> {
+        let share = self.unusual.filter(|share| is_unusual(Some(*share)))?;
+        Some(if share <= 1.0 {
+            format!("more unusual than {:.1} % of what the weights were trained on", 100.0 * share)
+        } else {
+            format!("unlike all that the weights were trained on: {share:.1} times as far from its middle")
+        })
+    }
 }
 
 /// The summary of one scalar.

@@ -3,21 +3,28 @@
 //! Nothing here knows a network: it is behind [`Amortized`].
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::anchors::{Anchors, Drawn};
+use super::anchors::{Anchors, Decoded, Drawn};
 use super::deadline::Deadline;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
-use super::laplace::{certified, or_sliced};
+use super::laplace::{certified, or_better, or_sliced};
+use super::patches::{Source, patched};
 use super::query::Query;
 use super::target::TargetRef;
 
 pub(super) const ENGINE: Engine =
     Engine { name: "foundation", summary: "draws from a network that has read the program, weighted", run };
 
-/// Draws where the caller names no number.
+/// Draws where the caller names no number, and where these do not hold.
 const DRAWS: usize = 1_000;
+const MORE: usize = 4_000;
+
+/// The defence at first, and where draws of the network do not hold: where the anchors' own would, so do those of the mixture.
+const LIGHT: Defence = NonZeroUsize::new(20);
+const EVEN: Defence = NonZeroUsize::new(2);
 
 /// Something that has learned to answer queries.
 pub trait Amortized: fmt::Debug + Send + Sync {
@@ -34,13 +41,38 @@ pub trait Amortized: fmt::Debug + Send + Sync {
     fn tune(&self, query: &Query<'_>, seconds: f64) -> Result<Arc<dyn Amortized>, String>;
 }
 
+/// How many draws come from the anchors, with their heavy tails, in place of the network: one in so many, or none. The density
+/// of each draw is that of the mixture.
+pub type Defence = Option<NonZeroUsize>;
+
 /// A query that was read.
 pub trait Drawer {
     /// `n` draws, each with the exact log density with which it was drawn; a function of the seed and the round.
     ///
     /// # Errors
     /// Why it cannot, in words.
-    fn draw(&self, anchors: &Anchors<'_>, n: usize, seed: u64, round: u64) -> Result<Vec<Drawn>, String>;
+    fn draw(
+        &self,
+        anchors: &Anchors<'_>,
+        n: usize,
+        defence: Defence,
+        seed: u64,
+        round: u64,
+    ) -> Result<Vec<Drawn>, String>;
+
+    /// The log density with which [`Drawer::draw`] would draw each of some values of all elements.
+    ///
+    /// # Errors
+    /// Why it cannot, in words.
+    fn log_densities(
+        &self,
+        anchors: &Anchors<'_>,
+        values: &[Vec<Decoded>],
+        defence: Defence,
+    ) -> Result<Vec<f64>, String>;
+
+    /// How unlike what was learned from the query is, as [`Rung::unusual`](super::Rung::unusual) says.
+    fn unusual(&self) -> Option<f64>;
 }
 
 /// What the foundation rung draws from.
@@ -74,7 +106,7 @@ impl Weights {
     }
 }
 
-fn refused(reason: String) -> InferError {
+pub(super) fn refused(reason: String) -> InferError {
     InferError::Refused { engine: ENGINE.name, reason, span: None }
 }
 
@@ -82,24 +114,52 @@ fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progre
     let amortized = options.weights.amortized().ok_or_else(|| refused("there are no weights".into()))?;
     let mut query = Query::by_pieces(*target, ENGINE.name, options.seed)?;
     query.deadline = Deadline::after(options.budget);
-    sample(&mut query, amortized, (options.draws.unwrap_or(DRAWS), false), progress)
+    let drawer = amortized.prepare(&query, false).map_err(refused)?;
+    let sampled = sample(&mut query, &*drawer, options.draws.unwrap_or(DRAWS), progress)?;
+    if sampled.held || options.draws.is_some() || query.deadline.has_passed() {
+        return Ok(sampled);
+    }
+    sample(&mut query, &*drawer, MORE, progress)
 }
 
-/// `n` weighted draws, certified, of a query that is read as a `whole` or in part.
+/// Random streams of draws to which patches are added: apart from those of other draws.
+const PATCHED: u64 = 1 << 20;
+
+/// Draws of which half come from the anchors.
+struct Even<'a> {
+    drawer: &'a dyn Drawer,
+    seed: u64,
+}
+
+impl Source<InferError> for Even<'_> {
+    fn draw(&self, anchors: &Anchors<'_>, n: usize, round: u64) -> Result<Vec<Drawn>, InferError> {
+        self.drawer.draw(anchors, n, EVEN, self.seed, PATCHED + round).map_err(refused)
+    }
+
+    fn log_densities(&self, anchors: &Anchors<'_>, values: &[Vec<Decoded>]) -> Result<Vec<f64>, InferError> {
+        self.drawer.log_densities(anchors, values, EVEN).map_err(refused)
+    }
+}
+
+/// `n` weighted draws, certified, of a query that was read.
 ///
 /// # Errors
-/// Where the query cannot be read, there are no anchors, or no draw has a density above zero.
+/// Where there are no anchors, or no draw has a density above zero.
 pub(super) fn sample(
     query: &mut Query<'_>,
-    amortized: &dyn Amortized,
-    (n, whole): (usize, bool),
+    drawer: &dyn Drawer,
+    n: usize,
     progress: &mut dyn Progress,
 ) -> Result<Sampled, InferError> {
-    let drawer = amortized.prepare(query, whole).map_err(refused)?;
     let seed = query.seed;
-    certified(query, ENGINE.name, n, progress, |prior, anchors, round| {
-        let draw = |anchors: &Anchors<'_>| drawer.draw(anchors, n, seed, round).map_err(refused);
+    let sampled = certified(query, ENGINE.name, n, progress, |prior, anchors, round| {
+        let draw = |anchors: &Anchors<'_>| {
+            let drawn = drawer.draw(anchors, n, LIGHT, seed, round).map_err(refused)?;
+            or_better(drawn, || drawer.draw(anchors, n, EVEN, seed, round).map(Some).map_err(refused))
+        };
         let drawn = draw(anchors)?;
-        or_sliced(anchors, prior, drawn, draw)
-    })
+        let drawn = or_sliced(anchors, prior, drawn, draw)?;
+        or_better(drawn, || patched(anchors, prior, &Even { drawer, seed }, n, (seed, round)))
+    })?;
+    Ok(Sampled { unusual: drawer.unusual(), ..sampled })
 }

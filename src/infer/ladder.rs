@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use super::anchored::with_anchor_proposal;
 use super::deadline::Deadline;
-use super::engine::{InferOptions, Inferred, Method, Progress, Rung, Sampled};
+use super::engine::{InferOptions, Inferred, Method, Progress, Rung, Sampled, is_unusual};
 use super::error::InferError;
-use super::foundation::Amortized;
+use super::foundation::{Amortized, Drawer};
 use super::mh::Chains;
 use super::proposal::{OwnDistribution, Proposal};
 use super::query::Query;
@@ -26,6 +26,10 @@ const MOST: usize = 128_000;
 
 /// Draws of the network at first.
 const AMORTIZED: usize = 1_000;
+
+/// The names of rungs that draw from what is compiled.
+const FOUNDATION: &str = foundation::ENGINE.name;
+const LAPLACE: &str = laplace::ENGINE.name;
 
 /// Seconds of fine-tuning, and the part of the time left that it may take.
 const TUNING: f64 = 4.0;
@@ -161,7 +165,7 @@ fn validate(options: &InferOptions) -> Result<(), InferError> {
 
 fn rung(name: &'static str, sampled: &Sampled, start: Instant) -> Rung {
     let (reason, seconds) = (sampled.reason.clone(), start.elapsed().as_secs_f64());
-    Rung { rung: name, held: sampled.held, tried: true, reason, seconds }
+    Rung { rung: name, held: sampled.held, tried: true, reason, seconds, unusual: sampled.unusual }
 }
 
 fn climb(
@@ -187,41 +191,20 @@ fn climb(
     }
 
     let start = Instant::now();
-    let mut best: Option<(&'static str, Sampled)> = None;
     // The next rungs are for compiled programs alone, which is no news.
     let mut query = match Query::by_pieces(*target, laplace::ENGINE.name, options.seed) {
         Ok(query) => Some(query),
         Err(InferError::Refused { .. }) => None,
         Err(error) => return Err(error),
     };
-    if let Some(query) = &mut query {
-        query.deadline = Deadline::after(Some(MOSTLY * left()));
-    }
     let amortized = options.weights.amortized();
-    if let (Some(query), Some(amortized)) = (&mut query, amortized)
-        && let Some(sampled) =
-            climb_amortized(query, amortized, foundation::ENGINE.name, options, progress, &left, (rungs, start))?
-    {
-        best = Some((foundation::ENGINE.name, sampled));
-    }
-    if let Some(done) = best.take_if(|(_, sampled)| sampled.held || left() <= 0.0) {
-        return Ok(done);
-    }
-
-    // Without a network, what was compiled was for this rung.
-    let start = if amortized.is_some() { Instant::now() } else { start };
-    if let Some(query) = &mut query {
-        match more_draws(first(options), &left, |draws| laplace::sample(query, draws, MOST, progress)) {
-            Ok(sampled) => {
-                rungs.push(rung(laplace::ENGINE.name, &sampled, start));
-                best = Some((laplace::ENGINE.name, sampled));
-            }
-            // It is for what has modes alone, which is no news.
-            Err(InferError::Refused { .. }) => {}
-            Err(error @ InferError::NoDrawSurvived { .. }) => rungs.push(failed(laplace::ENGINE.name, &error, start)),
-            Err(error) => return Err(error),
+    let mut best = match &mut query {
+        Some(query) => {
+            query.deadline = Deadline::after(Some(MOSTLY * left()));
+            climb_compiled(query, amortized, options, progress, &left, (rungs, start))?
         }
-    }
+        None => None,
+    };
     if let Some(done) = best.take_if(|(_, sampled)| sampled.held || left() <= 0.0) {
         return Ok(done);
     }
@@ -311,10 +294,80 @@ fn climb(
     }
 }
 
+/// An answer, and the rung that it is of.
+type Answer = (&'static str, Sampled);
+
+/// Draws of a network and of its anchors, whose rungs share what was compiled. The network comes first, but for queries that
+/// are unlike all that it has learned from.
+fn climb_compiled(
+    query: &mut Query<'_>,
+    amortized: Option<&dyn Amortized>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+    left: &dyn Fn() -> f64,
+    (rungs, mut start): (&mut Vec<Rung>, Instant),
+) -> Result<Option<Answer>, InferError> {
+    let drawer = match amortized.map(|amortized| amortized.prepare(query, true)) {
+        Some(Ok(drawer)) => Some(drawer),
+        Some(Err(reason)) => {
+            rungs.push(failed(foundation::ENGINE.name, &foundation::refused(reason), start));
+            None
+        }
+        None => None,
+    };
+    let order = if is_unusual(drawer.as_ref().and_then(|drawer| drawer.unusual())) {
+        [LAPLACE, FOUNDATION]
+    } else {
+        [FOUNDATION, LAPLACE]
+    };
+    let mut best = None;
+    for name in order {
+        let answer = match &drawer {
+            Some(drawer) if name == FOUNDATION => {
+                climb_amortized(query, &**drawer, name, options, progress, left, (rungs, start))?
+            }
+            None if name == FOUNDATION => continue,
+            Some(_) | None => climb_laplace(query, options, progress, left, (rungs, start))?,
+        };
+        if let Some(sampled) = answer {
+            let done = sampled.held || left() <= 0.0;
+            best = Some((name, sampled));
+            if done {
+                break;
+            }
+        }
+        start = Instant::now();
+    }
+    Ok(best)
+}
+
+/// Draws of the anchors, more where more would do; nothing where there are none.
+fn climb_laplace(
+    query: &mut Query<'_>,
+    options: &InferOptions,
+    progress: &mut dyn Progress,
+    left: &dyn Fn() -> f64,
+    (rungs, start): (&mut Vec<Rung>, Instant),
+) -> Result<Option<Sampled>, InferError> {
+    match more_draws(first(options), left, |draws| laplace::sample(query, draws, MOST, progress)) {
+        Ok(sampled) => {
+            rungs.push(rung(LAPLACE, &sampled, start));
+            Ok(Some(sampled))
+        }
+        // It is for what has modes alone, which is no news.
+        Err(InferError::Refused { .. }) => Ok(None),
+        Err(error @ InferError::NoDrawSurvived { .. }) => {
+            rungs.push(failed(LAPLACE, &error, start));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Draws of a network as the rung `name`, more where more would do; nothing (said in `rungs`) where it cannot answer.
 fn climb_amortized(
     query: &mut Query<'_>,
-    amortized: &dyn Amortized,
+    drawer: &dyn Drawer,
     name: &'static str,
     options: &InferOptions,
     progress: &mut dyn Progress,
@@ -322,7 +375,7 @@ fn climb_amortized(
     (rungs, start): (&mut Vec<Rung>, Instant),
 ) -> Result<Option<Sampled>, InferError> {
     let first = options.draws.unwrap_or(AMORTIZED);
-    match more_draws(first, left, |draws| foundation::sample(query, amortized, (draws, true), progress)) {
+    match more_draws(first, left, |draws| foundation::sample(query, drawer, draws, progress)) {
         Ok(sampled) => {
             rungs.push(rung(name, &sampled, start));
             Ok(Some(sampled))
@@ -352,7 +405,13 @@ fn climb_tuning(
     }
     progress.start(TUNED, 1);
     match amortized.tune(query, seconds) {
-        Ok(tuned) => climb_amortized(query, &*tuned, TUNED, options, progress, left, (rungs, start)),
+        Ok(tuned) => match tuned.prepare(query, true) {
+            Ok(drawer) => climb_amortized(query, &*drawer, TUNED, options, progress, left, (rungs, start)),
+            Err(reason) => {
+                rungs.push(failed(TUNED, &foundation::refused(reason), start));
+                Ok(None)
+            }
+        },
         Err(reason) => {
             rungs.push(skipped(TUNED, reason, start));
             Ok(None)
@@ -510,5 +569,5 @@ fn failed(name: &'static str, error: &InferError, start: Instant) -> Rung {
 
 /// A rung without an answer.
 fn skipped(name: &'static str, reason: String, start: Instant) -> Rung {
-    Rung { rung: name, held: false, tried: false, reason, seconds: start.elapsed().as_secs_f64() }
+    Rung { rung: name, held: false, tried: false, reason, seconds: start.elapsed().as_secs_f64(), unusual: None }
 }

@@ -7,13 +7,14 @@ use std::convert::Infallible;
 
 use rayon::prelude::*;
 
-use super::anchors::{Anchors, Drawn, NoAnchors, PriorDraws, Shares, Walk};
+use super::anchors::{Anchors, Decoded, Drawn, NoAnchors, PriorDraws, Shares, Walk};
 use super::deadline::Deadline;
 use super::diagnostics::{K_HAT_LIMIT, pareto_smooth, weights_ess};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::importance::{ENOUGH, judge, weigh};
 use super::modes::{Neighbourhood, missed_modes, more_evidence, too_few};
+use super::patches::{Source, patched};
 use super::query::Query;
 use super::stream::{StreamPurpose, stream};
 use super::target::TargetRef;
@@ -35,6 +36,12 @@ const FEWEST: f64 = 6.0;
 
 /// Work, in numbers computed, up to which modes are refined without asking whether that is worth it.
 const LITTLE_WORK: f64 = 2e7;
+
+/// The same, of draws to which patches are added.
+const PATCHED_WORK: f64 = 2e8;
+
+/// Random streams of those: apart from those of other draws.
+const PATCHED: u64 = 1 << 20;
 
 /// Effective draws a draw from which on the normal approximations as they are will do.
 const GOOD: f64 = 0.5;
@@ -123,6 +130,22 @@ fn points(anchors: &Anchors<'_>, drawn: &[Drawn]) -> Vec<(usize, Vec<f64>)> {
     drawn.iter().filter_map(|d| d.target.map(|(_, path)| (path, d.point(anchors.elements())))).collect()
 }
 
+/// Draws that do not hold, or others (if there are any) where they are better.
+///
+/// # Errors
+/// Those of `others`.
+pub(super) fn or_better<E>(
+    drawn: Vec<Drawn>,
+    others: impl FnOnce() -> Result<Option<Vec<Drawn>>, E>,
+) -> Result<Vec<Drawn>, E> {
+    let held = trust(&drawn);
+    if held.0 == 1.0 {
+        return Ok(drawn);
+    }
+    let better = others()?.filter(|others| trust(others) > held);
+    Ok(better.unwrap_or(drawn))
+}
+
 /// Draws that do not hold, or those that `again` makes of slices where they are better; the anchors stay what these are of.
 ///
 /// # Errors
@@ -163,10 +186,18 @@ impl Attempt<'_> {
             None => self.all(anchors, Modes::Refined, self.n),
         };
         let sliced = |anchors: &Anchors<'_>| Ok::<_, Infallible>(self.all(anchors, Modes::Refined, self.n));
-        match or_sliced(anchors, self.prior, drawn, sliced) {
+        let patched = |anchors: &Anchors<'_>| patched(anchors, self.prior, self, self.n, (self.seed, self.round));
+        let drawn = or_sliced(anchors, self.prior, drawn, sliced);
+        match drawn.and_then(|drawn| or_better(drawn, || patched(anchors))) {
             Ok(drawn) => drawn,
             Err(never) => match never {},
         }
+    }
+
+    /// What patches are added to: normal approximations as they are, where refined ones take long.
+    fn modes(&self, anchors: &Anchors<'_>) -> Modes {
+        let is_cheap = self.n as f64 * anchors.cost().refined <= PATCHED_WORK;
+        if is_cheap { Modes::Refined } else { Modes::Plain }
     }
 
     /// Where refined modes take long: from the normal approximations as they are, of modes or of slices, if these are good, or
@@ -225,6 +256,21 @@ impl Attempt<'_> {
     }
 }
 
+impl Source<Infallible> for Attempt<'_> {
+    fn draw(&self, anchors: &Anchors<'_>, n: usize, round: u64) -> Result<Vec<Drawn>, Infallible> {
+        Ok(draw(anchors, self.modes(anchors), n, self.seed, PATCHED + round))
+    }
+
+    fn log_densities(&self, anchors: &Anchors<'_>, values: &[Vec<Decoded>]) -> Result<Vec<f64>, Infallible> {
+        let modes = self.modes(anchors);
+        let score = |chunk: &[Vec<Decoded>]| {
+            let mut walk = modes.walk(anchors);
+            chunk.iter().map(|values| walk.log_density(values)).collect::<Vec<_>>()
+        };
+        Ok(values.par_chunks(CHUNK).flat_map_iter(score).collect())
+    }
+}
+
 /// What a few draws say of more.
 struct Pilot {
     drawn: Vec<Drawn>,
@@ -273,12 +319,18 @@ pub(super) enum Modes {
     Refined,
 }
 
+impl Modes {
+    fn walk<'a>(self, anchors: &'a Anchors<'a>) -> Walk<'a> {
+        match self {
+            Self::Plain => Walk::plain(anchors, Shares::default()),
+            Self::Refined => Walk::new(anchors, Shares::default()),
+        }
+    }
+}
+
 /// `n` draws from the anchors, in parallel; a function of the seed and the round, unless there was time for fewer alone.
 pub(super) fn draw(anchors: &Anchors<'_>, modes: Modes, n: usize, seed: u64, round: u64) -> Vec<Drawn> {
-    let walk = || match modes {
-        Modes::Plain => Walk::plain(anchors, Shares::default()),
-        Modes::Refined => Walk::new(anchors, Shares::default()),
-    };
+    let walk = || modes.walk(anchors);
     let chunks: Vec<usize> = (0..n.div_ceil(CHUNK)).collect();
     chunks
         .into_par_iter()

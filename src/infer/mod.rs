@@ -26,6 +26,7 @@ mod mh;
 mod modes;
 mod nested;
 mod nuts;
+mod patches;
 mod prior;
 mod proposal;
 mod query;
@@ -56,7 +57,7 @@ pub use diagnostics::{
 };
 pub use engine::{ENGINES, Engine, InferOptions, Inferred, Method, Progress, Rung, Silent, VariableSummary};
 pub use error::InferError;
-pub use foundation::{Amortized, Drawer, Weights};
+pub use foundation::{Amortized, Defence, Drawer, Weights};
 pub use geweke::{Geweke, GewekeOptions, GewekeScalar, Latents, Step, geweke, geweke_with, metropolis_hastings};
 pub use ladder::{infer, infer_from};
 pub use mh::{Kernel, MarkovChain};

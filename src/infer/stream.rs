@@ -33,6 +33,8 @@ pub enum StreamPurpose {
     Prior,
     /// Which draws engines start from.
     Picks,
+    /// Patches of a proposal; the index is the round.
+    Patches,
 }
 
 /// The stream `index` of `purpose` under `seed`: a function of the three alone (SplitMix64 mixes them into a state).
@@ -50,6 +52,7 @@ pub fn stream(seed: u64, purpose: StreamPurpose, index: u64) -> Stream {
         StreamPurpose::Particles => 10,
         StreamPurpose::Prior => 11,
         StreamPurpose::Picks => 12,
+        StreamPurpose::Patches => 13,
     };
     let mut state = split_mix(seed);
     state = split_mix(state ^ purpose);

@@ -25,6 +25,7 @@ fn small(anchors: AnchorKind, seed: u64) -> Foundation {
 fn options(steps: u64, rate: f64) -> TrainOptions {
     TrainOptions {
         batch: 8,
+        buckets: 1,
         examples: None,
         adam: AdamOptions { rate, warmup: 2, total: steps, clip: 1.0 },
         alpha: 1.0,

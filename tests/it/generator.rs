@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use unmask::foundation::{AnchorKind, Encoding, Example, ExampleOptions, FoundationError, Vocabulary};
-use unmask::generator::{FAMILIES, Generated, generate};
+use unmask::generator::{FAMILIES, Generated, exercise, generate};
 use unmask::infer::Query;
 use unmask::runtime::random_stream;
 use unmask::span::FileId;
@@ -54,6 +54,15 @@ fn a_random_program_is_a_function_of_seed_index_and_family() {
     assert!((0..20).all(|i| generate(0, i, Some("walk")).family == "walk"));
     let families: BTreeSet<&str> = (0..400).map(|i| generate(0, i, None).family).collect();
     assert_eq!(families.len(), FAMILIES.len());
+}
+
+#[test]
+fn exercises_lean_on_what_is_hard() {
+    let hard: Vec<&str> = FAMILIES.iter().filter(|f| f.difficulty >= 30).map(|f| f.name).collect();
+    let count = |write: &dyn Fn(u64) -> Generated| (0..400).filter(|i| hard.contains(&write(*i).family)).count();
+    let (plain, leaning) = (count(&|i| generate(0, i, None)), count(&|i| exercise(0, i)));
+    assert!(hard.len() > 3 && leaning > plain + 40, "{plain} {leaning}");
+    assert_eq!(exercise(3, 4), exercise(3, 4));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod check;
 mod data;
 mod density;
 mod dist;
+mod explain;
 mod foundation;
 mod generator;
 mod infer;

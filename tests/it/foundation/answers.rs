@@ -1,13 +1,14 @@
 //! Answers of the network: whatever its weights are, the importance weights of its draws are exact.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use unmask::foundation::{AnchorKind, FoundationError, TuneOptions};
+use unmask::foundation::{AnchorKind, Foundation, FoundationError, TrainOptions, Trainer, TuneOptions};
 use unmask::infer::anchors::Anchors;
 use unmask::infer::{InferOptions, Inferred, Method, Query, Silent, Target, Weights, infer};
 use unmask::{Data, Model};
 
-use super::{PROGRAMS, small, spoilt, target};
+use super::{PROGRAMS, options, small, spoilt, target};
 
 fn answer(target: &Target, weights: Weights, method: &str, draws: usize) -> Inferred {
     let method = Method::named(method).unwrap();
@@ -48,11 +49,11 @@ fn draws_do_not_depend_on_their_number() {
     let query = Query::for_anchors::<FoundationError>(target.borrow(), 1).unwrap();
     let anchors = Anchors::new(&query.compiled, &query.prior).unwrap();
     let prepared = foundation.prepare(&query).unwrap();
-    let many = prepared.draw(&anchors, 700, true, (1, 0)).unwrap();
-    let few = prepared.draw(&anchors, 37, true, (1, 0)).unwrap();
+    let many = prepared.draw(&anchors, 700, NonZeroUsize::new(20), (1, 0)).unwrap();
+    let few = prepared.draw(&anchors, 37, NonZeroUsize::new(20), (1, 0)).unwrap();
     assert_eq!(few, many[..37]);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    let alone = pool.install(|| prepared.draw(&anchors, 700, true, (1, 0)).unwrap());
+    let alone = pool.install(|| prepared.draw(&anchors, 700, NonZeroUsize::new(20), (1, 0)).unwrap());
     assert_eq!(alone, many);
     // Densities can be had again from the values: of draws of the anchors alone too.
     assert!(many.iter().all(|d| d.log_proposal.is_finite() && d.target.is_some()));
@@ -121,4 +122,66 @@ fn fine_tuning_comes_nearer_to_one_posterior() {
     let before = ess(Weights::Of(Arc::new(foundation)));
     let after = ess(Weights::Of(Arc::new(tuned)));
     assert!(after > before, "{before} {after}");
+}
+
+#[test]
+fn where_the_anchors_hold_no_weights_spoil_the_answer() {
+    for (source, data) in PROGRAMS.iter().zip(DATA) {
+        let target = target(source, data);
+        let learnt = Target { conditions: unmask::runtime::Conditions::new(), ..target.clone() };
+        let weights = Weights::Of(Arc::new(spoilt(&[learnt], AnchorKind::Laplace)));
+        if answer(&target, Weights::None, "laplace", 2_500).certified {
+            let found = answer(&target, weights, "foundation", 2_500);
+            assert!(found.certified, "{source}: {}", found.reason);
+        }
+    }
+}
+
+#[test]
+fn what_is_unlike_all_that_was_learnt_is_asked_of_the_anchors_first() {
+    let source = "model m { sample a ~ normal(0, 2); sample b ~ normal(a, 1); observe y ~ normal(b, 0.5); }";
+    let usual = target(source, &[]);
+    let untrained = small(AnchorKind::Laplace, 1);
+    let mut trainer = Trainer::new(untrained, vec![usual], TrainOptions { heldout: 64, ..options(1, 1e-6) }).unwrap();
+    trainer.check().unwrap();
+    // Weights remember it in their file.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights");
+    trainer.foundation().save(&path).unwrap();
+    let weights = Weights::Of(Arc::new(Foundation::load(&path).unwrap()));
+    let rungs = |target: &Target| {
+        let found = answer(target, weights.clone(), "auto", 1_000);
+        assert!(found.certified, "{}", found.reason);
+        found.ladder
+    };
+    let known = rungs(&target(source, &["y=1.5"]));
+    assert_eq!(known[0].rung, "foundation");
+    assert!(known[0].unusual.is_some_and(|share| share <= 1.0) && known[0].remark().is_none(), "{known:?}");
+    let other =
+        "model m { sample p ~ beta(2, 2); sample q ~ beta(1, 4); for i in 0..9 { observe k[i] ~ bernoulli(p * q); }
+        sample s ~ gamma(2, 1); observe z ~ lognormal(log(s), 0.1) @ 2; }";
+    let unknown = rungs(&target(other, &["k=[0, 0, 0, 1, 0, 1, 0, 0, 0]"]));
+    assert_eq!(unknown[0].rung, "laplace");
+    let alone = answer(&target(other, &["k=[0, 0, 0, 1, 0, 1, 0, 0, 0]"]), weights, "foundation", 1_000);
+    assert!(alone.ladder[0].unusual.is_some_and(|share| share > 1.0), "{:?}", alone.ladder);
+    assert!(alone.ladder[0].remark().is_some_and(|remark| remark.contains("unlike")));
+}
+
+#[test]
+fn the_density_of_given_values_is_that_of_the_draw_that_had_them() {
+    let defences = [None, NonZeroUsize::new(20), NonZeroUsize::new(2)];
+    for ((source, data), defence) in PROGRAMS.iter().zip(DATA).zip(defences.into_iter().cycle()) {
+        let target = target(source, data);
+        let learnt = Target { conditions: unmask::runtime::Conditions::new(), ..target.clone() };
+        let foundation = spoilt(&[learnt], AnchorKind::Laplace);
+        let query = Query::for_anchors::<FoundationError>(target.borrow(), 1).unwrap();
+        let anchors = Anchors::new(&query.compiled, &query.prior).unwrap();
+        let prepared = foundation.prepare(&query).unwrap();
+        let drawn = prepared.draw(&anchors, 600, defence, (1, 0)).unwrap();
+        let values: Vec<_> = drawn.iter().map(|d| d.values.clone()).collect();
+        let densities = prepared.log_densities(&anchors, &values, defence).unwrap();
+        for (drawn, log_density) in drawn.iter().zip(densities) {
+            assert!((drawn.log_proposal - log_density).abs() < 1e-9, "{source}: {drawn:?} {log_density}");
+        }
+    }
 }

@@ -30,9 +30,11 @@ fn training_goes_on_bit_for_bit() {
             trainer.step().unwrap();
         }
     };
-    let mut whole = Trainer::new(small(AnchorKind::Laplace, 4), targets.clone(), options(6, 0.003)).unwrap();
+    // Stopped within batches that were made together.
+    let options = TrainOptions { buckets: 2, ..options(6, 0.003) };
+    let mut whole = Trainer::new(small(AnchorKind::Laplace, 4), targets.clone(), options.clone()).unwrap();
     through(0..6, &mut whole);
-    let mut first = Trainer::new(small(AnchorKind::Laplace, 4), targets.clone(), options(6, 0.003)).unwrap();
+    let mut first = Trainer::new(small(AnchorKind::Laplace, 4), targets.clone(), options).unwrap();
     through(0..3, &mut first);
     let path = folder.path().join("w.checkpoint");
     first.save_checkpoint(&path).unwrap();
@@ -142,10 +144,35 @@ fn options_that_do_not_go_together_are_refused() {
         (&["--epochs", "3"][..], "--epochs needs --examples"),
         (&["--preset", "roberta-base", "--width", "64"], "--width and --layers are of the preset `compact`"),
         (&["--lr=-1"], "a positive number is expected"),
+        (&["--width", "31"], "a multiple of 4 from 8 to 4096 is expected"),
         (&["--steps", "5", "--epochs", "3", "--examples", "9"], "cannot be used with"),
     ] {
         let (code, told) = train(options);
         assert!(code == Some(2) && told.contains(reason), "{options:?}: {told}");
+    }
+    // Data are named with their program.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("m.ppl"),
+        "model m { given n: int; sample a ~ normal(n, 1); observe y ~ normal(a, 1); }",
+    )
+    .unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_unmask"));
+    let output = command.args(["train", "m.ppl", "-o", "w"]).current_dir(folder.path()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && told.contains("FILE=DATA.json"), "{told}");
+    // A build without CUDA says so.
+    #[cfg(not(feature = "cuda"))]
+    {
+        std::fs::write(folder.path().join("m.ppl"), "model m { sample a ~ normal(0, 1); observe y ~ normal(a, 1); }")
+            .unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_unmask"));
+        let output =
+            command.args(["train", "m.ppl", "-o", "w", "--device", "cuda"]).current_dir(folder.path()).output();
+        let output = output.unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && told.contains("--features cuda"), "{told}");
+        assert!(!folder.path().join("w").exists());
     }
     // The paper's preset has a number of executions: epochs count.
     let (code, told) = train(&["--preset", "paper", "--epochs", "3"]);

@@ -1,0 +1,118 @@
+//! `unmask infer --explain`: what an answer cost, and what NUTS costs on the same query.
+
+use serde_json::{Value, json};
+
+use super::report::{line, thousands, time};
+use crate::api::{Data, Error, Model};
+use crate::infer::{InferOptions, Inferred, Method};
+
+/// Seconds after which NUTS ends, where the budget does not say.
+const LONGEST: f64 = 60.0;
+
+/// The price of an answer.
+#[derive(Clone, Copy, Debug)]
+struct Price {
+    seconds: f64,
+    /// Effective draws of the variable that has the fewest; `None` where the answer is exact.
+    effective: Option<f64>,
+    certified: bool,
+}
+
+impl Price {
+    fn of(inferred: &Inferred) -> Self {
+        let latents = inferred.variables.iter().filter(|v| !v.deterministic);
+        let effective = latents.filter_map(|v| v.ess).min_by(f64::total_cmp);
+        Self { seconds: inferred.seconds, effective, certified: inferred.certified }
+    }
+
+    fn words(self) -> String {
+        let what = match self.effective {
+            Some(effective) => format!("{} effective draws", thousands(effective)),
+            None => "exact".to_owned(),
+        };
+        let verdict = if self.certified { "" } else { ", NOT CERTIFIED" };
+        format!("{} for {what}{verdict}", time(self.seconds))
+    }
+
+    fn json(self) -> Value {
+        json!({"seconds": self.seconds, "effective_draws": self.effective, "certified": self.certified})
+    }
+}
+
+/// What an answer cost, and NUTS in its place.
+#[derive(Debug)]
+pub(super) struct Explained {
+    answer: Price,
+    /// Why not, where NUTS has no answer.
+    nuts: Result<Price, String>,
+    is_nuts: bool,
+}
+
+impl Explained {
+    /// Asks NUTS the same.
+    ///
+    /// # Errors
+    /// Where there is no such engine.
+    pub(super) fn new(model: &Model, data: &Data, options: &InferOptions, inferred: &Inferred) -> Result<Self, Error> {
+        let answer = Price::of(inferred);
+        let is_nuts = inferred.method == NUTS;
+        if is_nuts {
+            return Ok(Self { answer, nuts: Ok(answer), is_nuts });
+        }
+        let method = Method::named(NUTS).map_err(|error| Error::without_source((&error).into()))?;
+        let (draws, warmup, chains) = (None, None, None);
+        let budget = Some(options.budget.unwrap_or(LONGEST));
+        let asked = InferOptions { method, draws, warmup, chains, budget, ..options.clone() };
+        let nuts = match model.infer(data, &asked) {
+            Ok(inferred) => Ok(Price::of(&inferred)),
+            Err(error) => Err(error.diagnostics().first().map_or_else(String::new, |d| d.message.clone())),
+        };
+        Ok(Self { answer, nuts, is_nuts })
+    }
+
+    /// How many times as long NUTS takes to as many effective draws; to those that it gave, where these are more. `None` where
+    /// it has no certified answer.
+    fn break_even(&self) -> Option<f64> {
+        let nuts = self.nuts.as_ref().ok().filter(|price| price.certified && !self.is_nuts)?;
+        let missing = match (self.answer.effective, nuts.effective) {
+            (Some(ours), Some(theirs)) => (ours / theirs).max(1.0),
+            (None, _) | (_, None) => 1.0,
+        };
+        Some(missing * nuts.seconds / self.answer.seconds)
+    }
+
+    /// Lines for a report.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        line(&mut text, "");
+        line(&mut text, &format!("this answer  {}", self.answer.words()));
+        let nuts = match &self.nuts {
+            _ if self.is_nuts => "is this answer".to_owned(),
+            Ok(price) => price.words(),
+            Err(reason) => format!("has no answer: {reason}"),
+        };
+        line(&mut text, &format!("NUTS         {nuts}"));
+        if let Some(times) = self.break_even() {
+            let ratio = |x: f64| if x < 10.0 { format!("{x:.1}") } else { thousands(x) };
+            let verdict = if times >= 1.0 {
+                format!("NUTS takes {} times as long for as many", ratio(times))
+            } else {
+                format!("NUTS alone is {} times as quick for as many", ratio(1.0 / times))
+            };
+            line(&mut text, &format!("break-even   {verdict}"));
+        }
+        text
+    }
+
+    /// The same for JSON.
+    pub(super) fn json(&self) -> Value {
+        let nuts = match &self.nuts {
+            Ok(price) => price.json(),
+            Err(reason) => json!({"reason": reason}),
+        };
+        json!({"answer": self.answer.json(), "nuts": nuts, "break_even": self.break_even()})
+    }
+}
+
+/// The engine that others are compared with.
+const NUTS: &str = "nuts";
