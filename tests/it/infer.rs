@@ -10,6 +10,7 @@ mod diagnostics;
 mod geweke;
 mod gradient;
 mod nuts;
+mod patches;
 mod proposals;
 mod semantics;
 mod silent;
