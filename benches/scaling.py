@@ -107,7 +107,7 @@ def main():
     for steps in sorted(arguments.steps):
         for width in arguments.widths:
             size, end = train(arguments.unmask, arguments.output, width, steps)
-            run = {"width": width, "parameters": size, "examples": steps * BATCH, **end}
+            run = {"width": width, "parameters": size, **end, "examples": steps * BATCH}
             run["gain"] = end["anchors"] - end["head"]
             runs.append(run)
             print(f"width {width}: {size:,} parameters, {steps * BATCH:,} examples, {run['gain']:.3f} nats", flush=True)

@@ -13,8 +13,9 @@ const LONGEST: f64 = 60.0;
 #[derive(Clone, Copy, Debug)]
 struct Price {
     seconds: f64,
-    /// Effective draws of the variable that has the fewest; `None` where the answer is exact.
+    /// Effective draws of the variable that has the fewest; `None` where none has such a number.
     effective: Option<f64>,
+    exact: bool,
     certified: bool,
 }
 
@@ -22,13 +23,15 @@ impl Price {
     fn of(inferred: &Inferred) -> Self {
         let latents = inferred.variables.iter().filter(|v| !v.deterministic);
         let effective = latents.filter_map(|v| v.ess).min_by(f64::total_cmp);
-        Self { seconds: inferred.seconds, effective, certified: inferred.certified }
+        let exact = inferred.posterior.exact;
+        Self { seconds: inferred.seconds, effective, exact, certified: inferred.certified }
     }
 
     fn words(self) -> String {
         let what = match self.effective {
+            _ if self.exact => "an exact answer".to_owned(),
             Some(effective) => format!("{} effective draws", thousands(effective)),
-            None => "exact".to_owned(),
+            None => "an answer that does not vary".to_owned(),
         };
         let verdict = if self.certified { "" } else { ", NOT CERTIFIED" };
         format!("{} for {what}{verdict}", time(self.seconds))
@@ -70,15 +73,12 @@ impl Explained {
         Ok(Self { answer, nuts, is_nuts })
     }
 
-    /// How many times as long NUTS takes to as many effective draws; to those that it gave, where these are more. `None` where
-    /// it has no certified answer.
-    fn break_even(&self) -> Option<f64> {
+    /// How many times as long NUTS takes, and how many times as many effective draws it gives; `None` where it has no certified
+    /// answer, or either answer has no such number.
+    fn ratios(&self) -> Option<(f64, f64)> {
         let nuts = self.nuts.as_ref().ok().filter(|price| price.certified && !self.is_nuts)?;
-        let missing = match (self.answer.effective, nuts.effective) {
-            (Some(ours), Some(theirs)) => (ours / theirs).max(1.0),
-            (None, _) | (_, None) => 1.0,
-        };
-        Some(missing * nuts.seconds / self.answer.seconds)
+        let (ours, theirs) = self.answer.effective.zip(nuts.effective)?;
+        Some((nuts.seconds / self.answer.seconds, theirs / ours))
     }
 
     /// Lines for a report.
@@ -92,14 +92,13 @@ impl Explained {
             Err(reason) => format!("has no answer: {reason}"),
         };
         line(&mut text, &format!("NUTS         {nuts}"));
-        if let Some(times) = self.break_even() {
-            let ratio = |x: f64| if x < 10.0 { format!("{x:.1}") } else { thousands(x) };
-            let verdict = if times >= 1.0 {
-                format!("NUTS takes {} times as long for as many", ratio(times))
-            } else {
-                format!("NUTS alone is {} times as quick for as many", ratio(1.0 / times))
-            };
-            line(&mut text, &format!("break-even   {verdict}"));
+        if let Some((longer, more)) = self.ratios() {
+            let times = |x: f64| if x < 10.0 { format!("{x:.1}") } else { thousands(x) };
+            let verdict = if longer > more { "this answer is cheaper" } else { "NUTS is cheaper" };
+            let (longer, more) = (times(longer), times(more));
+            let content =
+                format!("break-even   {verdict} a draw: NUTS takes {longer} times as long for {more} times as many");
+            line(&mut text, &content);
         }
         text
     }
@@ -110,7 +109,8 @@ impl Explained {
             Ok(price) => price.json(),
             Err(reason) => json!({"reason": reason}),
         };
-        json!({"answer": self.answer.json(), "nuts": nuts, "break_even": self.break_even()})
+        let (longer, more) = self.ratios().unzip();
+        json!({"answer": self.answer.json(), "nuts": nuts, "times_as_long": longer, "times_as_many": more})
     }
 }
 

@@ -209,19 +209,21 @@ impl Prepared<'_> {
         (seed, round): (u64, u64),
     ) -> Vec<Draft> {
         let Some(fresh) = walks.first().map(Walk::pause_fresh) else { return Vec::new() };
-        // Spread evenly.
-        let defended = |i: usize| defence.is_some_and(|every| (i + 1).is_multiple_of(every.get()));
-        let draft = |i| Draft {
-            paused: fresh.clone(),
-            rng: stream(seed, StreamPurpose::Draws, (round << 32) + i as u64),
-            previous: Previous::default(),
-            known: Vec::new(),
-            defence: defended(i),
-            forced: None,
-            log_network: 0.0,
-            log_anchors: 0.0,
-            asked: None,
-            answered: keep.then(Vec::new),
+        let draft = |i| {
+            let mut rng = stream(seed, StreamPurpose::Draws, (round << 32) + i as u64);
+            let defence = defence.is_some_and(|every| rng.random::<f64>() * (every.get() as f64) < 1.0);
+            Draft {
+                paused: fresh.clone(),
+                rng,
+                previous: Previous::default(),
+                known: Vec::new(),
+                defence,
+                forced: None,
+                log_network: 0.0,
+                log_anchors: 0.0,
+                asked: None,
+                answered: keep.then(Vec::new),
+            }
         };
         draws.map(draft).collect()
     }

@@ -11,7 +11,7 @@ use super::deadline::Deadline;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::laplace::{certified, or_better, or_sliced};
-use super::patches::{Source, patched};
+use super::patches::{PATCHED, Source, patched};
 use super::query::Query;
 use super::target::TargetRef;
 
@@ -121,9 +121,6 @@ fn run(target: &TargetRef<'_>, options: &InferOptions, progress: &mut dyn Progre
     }
     sample(&mut query, &*drawer, MORE, progress)
 }
-
-/// Random streams of draws to which patches are added: apart from those of other draws.
-const PATCHED: u64 = 1 << 20;
 
 /// Draws of which half come from the anchors.
 struct Even<'a> {

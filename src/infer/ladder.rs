@@ -311,15 +311,13 @@ fn climb_compiled(
         Some(Ok(drawer)) => Some(drawer),
         Some(Err(reason)) => {
             rungs.push(failed(foundation::ENGINE.name, &foundation::refused(reason), start));
+            start = Instant::now();
             None
         }
         None => None,
     };
-    let order = if is_unusual(drawer.as_ref().and_then(|drawer| drawer.unusual())) {
-        [LAPLACE, FOUNDATION]
-    } else {
-        [FOUNDATION, LAPLACE]
-    };
+    let unusual = drawer.as_ref().and_then(|drawer| drawer.unusual());
+    let order = if is_unusual(unusual) { [LAPLACE, FOUNDATION] } else { [FOUNDATION, LAPLACE] };
     let mut best = None;
     for name in order {
         let answer = match &drawer {
@@ -329,6 +327,10 @@ fn climb_compiled(
             None if name == FOUNDATION => continue,
             Some(_) | None => climb_laplace(query, options, progress, left, (rungs, start))?,
         };
+        // Said where it changed the order, too.
+        if let Some(rung) = rungs.last_mut().filter(|rung| rung.rung == LAPLACE) {
+            rung.unusual = unusual.filter(|share| is_unusual(Some(*share)));
+        }
         if let Some(sampled) = answer {
             let done = sampled.held || left() <= 0.0;
             best = Some((name, sampled));

@@ -14,7 +14,7 @@ use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::importance::{ENOUGH, judge, weigh};
 use super::modes::{Neighbourhood, missed_modes, more_evidence, too_few};
-use super::patches::{Source, patched};
+use super::patches::{PATCHED, Source, patched};
 use super::query::Query;
 use super::stream::{StreamPurpose, stream};
 use super::target::TargetRef;
@@ -39,9 +39,6 @@ const LITTLE_WORK: f64 = 2e7;
 
 /// The same, of draws to which patches are added.
 const PATCHED_WORK: f64 = 2e8;
-
-/// Random streams of those: apart from those of other draws.
-const PATCHED: u64 = 1 << 20;
 
 /// Effective draws a draw from which on the normal approximations as they are will do.
 const GOOD: f64 = 0.5;
@@ -72,7 +69,7 @@ pub(super) fn sample(
 ) -> Result<Sampled, InferError> {
     let seed = query.seed;
     certified(query, ENGINE.name, n, progress, |prior, anchors, round| {
-        Ok(Attempt { prior, n, most, seed, round }.draw(anchors))
+        Ok(Attempt { prior, n, most, seed, round, patches: true }.draw(anchors))
     })
 }
 
@@ -122,7 +119,7 @@ pub(super) fn certified(
 
 /// Draws without a certificate, as good as they get.
 pub(super) fn draws(anchors: &mut Anchors<'_>, query: &Query<'_>, n: usize) -> Vec<Drawn> {
-    Attempt { prior: &query.prior, n, most: n, seed: query.seed, round: ROUNDS }.draw(anchors)
+    Attempt { prior: &query.prior, n, most: n, seed: query.seed, round: ROUNDS, patches: false }.draw(anchors)
 }
 
 /// Each draw of positive density: its path and point.
@@ -176,6 +173,8 @@ struct Attempt<'a> {
     most: usize,
     seed: u64,
     round: u64,
+    /// Whether draws that do not hold are worth patches.
+    patches: bool,
 }
 
 impl Attempt<'_> {
@@ -186,7 +185,10 @@ impl Attempt<'_> {
             None => self.all(anchors, Modes::Refined, self.n),
         };
         let sliced = |anchors: &Anchors<'_>| Ok::<_, Infallible>(self.all(anchors, Modes::Refined, self.n));
-        let patched = |anchors: &Anchors<'_>| patched(anchors, self.prior, self, self.n, (self.seed, self.round));
+        let patched = |anchors: &Anchors<'_>| match self.patches {
+            true => patched(anchors, self.prior, self, self.n, (self.seed, self.round)),
+            false => Ok(None),
+        };
         let drawn = or_sliced(anchors, self.prior, drawn, sliced);
         match drawn.and_then(|drawn| or_better(drawn, || patched(anchors))) {
             Ok(drawn) => drawn,

@@ -7,10 +7,10 @@
 //! mixture that no longer changes, with exact densities, and are judged like any others.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
-use rand::{Rng, RngExt as _};
+use rand::RngExt as _;
 use rand_distr::{ChiSquared, Distribution as _, StandardNormal};
 
-use super::anchors::{Anchors, Decoded, Derivatives, Drawn, PriorDraws, Shares, Walk};
+use super::anchors::{Anchors, Decoded, Derivatives, Drawn, PriorDraws, Shares, Walk, pick};
 use super::importance::judge;
 use super::laplace::log_weights;
 use super::stream::{Stream, StreamPurpose, stream};
@@ -30,6 +30,9 @@ const SERVED: f64 = 1.0;
 
 /// The share of the final draws that the components have at most.
 const SHARE: f64 = 0.7;
+
+/// Random streams of the draws to which patches are added: apart from those of other draws.
+pub(super) const PATCHED: u64 = 1 << 21;
 
 /// Coordinates up to which Hessians at many places are quick.
 const MOST_COORDINATES: usize = 24;
@@ -80,11 +83,14 @@ fn alike(a: &[Decoded], b: &[Decoded]) -> bool {
 }
 
 impl Patch {
-    /// At a draw of a path, by the curvature there, nowhere wider than the prior.
+    /// At a draw of a path, by the curvature there, hardly wider than the prior; none where there are no coordinates.
     fn new(anchors: &Anchors<'_>, prior: &PriorDraws, values: &[Decoded], path: usize) -> Option<Self> {
         let own = &anchors.paths[path];
         let z = coordinates(values);
         let n = z.len();
+        if n == 0 {
+            return None;
+        }
         let scales = own.local(&prior.scales);
         let mut evaluator = own.density.on_tape();
         let mut hessian = vec![0.0; n * n];
@@ -195,7 +201,8 @@ pub(super) fn patched<E>(
     n: usize,
     (seed, round): (u64, u64),
 ) -> Result<Option<Vec<Drawn>>, E> {
-    if anchors.paths.iter().any(|path| path.coordinates.len() > MOST_COORDINATES) {
+    let too_many = anchors.paths.iter().any(|path| path.coordinates.len() > MOST_COORDINATES);
+    if too_many || anchors.deadline.has_passed() {
         return Ok(None);
     }
     let drawn = source.draw(anchors, n, 2 * round)?;
@@ -230,7 +237,7 @@ pub(super) fn patched<E>(
             pool.weigh();
         }
     }
-    if patches.is_empty() {
+    if patches.is_empty() || anchors.deadline.has_passed() {
         return Ok(None);
     }
     // What the final draws are of, in shares.
@@ -242,9 +249,11 @@ pub(super) fn patched<E>(
     let mut shares: Vec<f64> = responsible[1..].iter().map(share).collect();
     let mut rng = stream(seed, StreamPurpose::Patches, (round << 32) + ROUNDS);
     let mut drawn = source.draw(anchors, ((1.0 - of_patches) * n as f64).round() as usize, 2 * round + 1)?;
-    let values: Vec<Vec<Decoded>> = (drawn.len()..n).map(|_| patches[pick(&shares, &mut rng)].draw(&mut rng)).collect();
-    // As many as there are, not as many as were planned.
-    let own = drawn.len() as f64 / n as f64;
+    // In proportion to what the source had time for.
+    let added = (drawn.len() as f64 * of_patches / (1.0 - of_patches)).round() as usize;
+    let log_shares: Vec<f64> = shares.iter().map(|share| share.ln()).collect();
+    let values: Vec<Vec<Decoded>> = (0..added).map(|_| patches[pick(&log_shares, &mut rng)].draw(&mut rng)).collect();
+    let own = drawn.len() as f64 / (drawn.len() + values.len()).max(1) as f64;
     let total: f64 = shares.iter().sum();
     shares.iter_mut().for_each(|share| *share *= (1.0 - own) / total);
     let densities = source.log_densities(anchors, &values)?;
@@ -279,16 +288,4 @@ fn centres(
         }
     }
     patches
-}
-
-/// A place, each with its share of all.
-fn pick(shares: &[f64], rng: &mut impl Rng) -> usize {
-    let mut left = rng.random::<f64>() * shares.iter().sum::<f64>();
-    for (i, share) in shares.iter().enumerate() {
-        left -= share;
-        if left <= 0.0 {
-            return i;
-        }
-    }
-    shares.len().saturating_sub(1)
 }

@@ -162,6 +162,7 @@ fn what_is_unlike_all_that_was_learnt_is_asked_of_the_anchors_first() {
         sample s ~ gamma(2, 1); observe z ~ lognormal(log(s), 0.1) @ 2; }";
     let unknown = rungs(&target(other, &["k=[0, 0, 0, 1, 0, 1, 0, 0, 0]"]));
     assert_eq!(unknown[0].rung, "laplace");
+    assert!(unknown[0].remark().is_some_and(|remark| remark.contains("unlike")), "{unknown:?}");
     let alone = answer(&target(other, &["k=[0, 0, 0, 1, 0, 1, 0, 0, 0]"]), weights, "foundation", 1_000);
     assert!(alone.ladder[0].unusual.is_some_and(|share| share > 1.0), "{:?}", alone.ladder);
     assert!(alone.ladder[0].remark().is_some_and(|remark| remark.contains("unlike")));

@@ -36,3 +36,15 @@ fn thin_bands_are_certified_and_right() {
         }
     }
 }
+
+#[test]
+fn paths_without_coordinates_need_none() {
+    let source = "model m { sample z ~ bernoulli(0.3); sample n ~ discrete_uniform(0, 4);
+        if z == 1 { sample a ~ normal(0, 1); observe y ~ normal(2 * a + n, 1) @ 1.7; } else { observe y ~ normal(n, 1) @ 1.7; } }";
+    for draws in [60, 100, 2_500] {
+        let method = Method::named("laplace").unwrap();
+        let options = InferOptions { method, draws: Some(draws), ..InferOptions::default() };
+        let found = Model::from_source("m.ppl", source).unwrap().infer(&unmask::Data::new(), &options).unwrap();
+        assert!(found.certified || draws < 1_000, "{}", found.reason);
+    }
+}
