@@ -6,6 +6,9 @@ use super::report::{line, thousands, time};
 use crate::api::{Data, Error, Model};
 use crate::infer::{InferOptions, Inferred, Method};
 
+/// The share of the posterior in which a variable exists, below which its draws do not count.
+const COMMON: f64 = 0.1;
+
 /// Seconds after which NUTS ends, where the budget does not say.
 const LONGEST: f64 = 60.0;
 
@@ -13,7 +16,7 @@ const LONGEST: f64 = 60.0;
 #[derive(Clone, Copy, Debug)]
 struct Price {
     seconds: f64,
-    /// Effective draws of the variable that has the fewest; `None` where none has such a number.
+    /// Effective draws of the variable that has the fewest, of those that are not rare; `None` where none has such a number.
     effective: Option<f64>,
     exact: bool,
     certified: bool,
@@ -21,7 +24,8 @@ struct Price {
 
 impl Price {
     fn of(inferred: &Inferred) -> Self {
-        let latents = inferred.variables.iter().filter(|v| !v.deterministic);
+        let common = |exists: Option<f64>| exists.is_none_or(|share| share >= COMMON);
+        let latents = inferred.variables.iter().filter(|v| !v.deterministic && common(v.exists));
         let effective = latents.filter_map(|v| v.ess).min_by(f64::total_cmp);
         let exact = inferred.posterior.exact;
         Self { seconds: inferred.seconds, effective, exact, certified: inferred.certified }

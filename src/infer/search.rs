@@ -39,6 +39,11 @@ const JUMP_SCALES: f64 = 3.0;
 const JUMP_FREEDOM: f64 = 3.0;
 const SOURCES: usize = 16;
 
+/// One jump in so many goes further, by a factor of up to so many powers of ten: where prior and noise have heavy tails, data far
+/// from the prior have a mode of their own there.
+const FAR: usize = 4;
+const DECADES: f64 = 6.0;
+
 /// Ascents of one thread before it looks for other work.
 const TOGETHER: usize = 8;
 
@@ -171,12 +176,13 @@ impl Search {
             let from = sources[jump % sources.len()];
             let places = &anchors.paths[from.path].coordinates;
             let mut z = prior.middle.clone();
+            let further = if jump % FAR == FAR - 1 { 10.0_f64.powf(rng.random_range(0.0..DECADES)) } else { 1.0 };
             let only = (jump / sources.len() % 2 == 1).then(|| rng.random_range(0..places.len()));
             for (place, coordinate) in places.iter().enumerate() {
                 z[*coordinate] = from.mode.location[place];
                 if only.is_none_or(|only| only == place) {
                     let scale = prior.scales[*coordinate].max(JUMP_SCALES * from.mode.marginal_scale(place));
-                    z[*coordinate] += scale * far.map_or(0.0, |t| rng.sample(t));
+                    z[*coordinate] += further * scale * far.map_or(0.0, |t| rng.sample(t));
                 }
             }
             starts.push((from.path, z));

@@ -13,7 +13,7 @@ struct Known {
     log_evidence: f64,
 }
 
-const KNOWN: [Known; 11] = [
+const KNOWN: [Known; 13] = [
     // The density of one branch is largest at an edge.
     Known {
         source: "model m { sample b ~ bernoulli(0.5); if b { sample top ~ exponential(0.2); observe y ~ uniform(0, top) @ 3.0;
@@ -114,6 +114,23 @@ const KNOWN: [Known; 11] = [
         mean: 10.021_373,
         sd: 4.937_181,
         log_evidence: -66.905_063,
+    },
+    // Heavy tails on both sides: the mode at the prior has next to nothing.
+    Known {
+        source: "model m { sample x ~ student_t(3, 0, 1); observe y ~ student_t(3, x, 1) @ 1000.0;
+            observe z ~ student_t(3, x, 1) @ 1000.0; }",
+        name: "x",
+        mean: 999.997_6,
+        sd: 0.774_611_6,
+        log_evidence: -27.905_578,
+    },
+    // The same with a mode at either.
+    Known {
+        source: "model m { sample x ~ student_t(3, 0, 1); observe y ~ student_t(3, x, 1) @ 100.0; }",
+        name: "x",
+        mean: 50.0,
+        sd: 49.910_492,
+        log_evidence: -16.528_814,
     },
 ];
 
