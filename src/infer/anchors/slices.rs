@@ -32,10 +32,10 @@ const NEAR: f64 = 1.0;
 /// Nodes that may be added at each end.
 const EXTENSIONS: usize = 24;
 
-/// Starts from the prior, for so few coordinates, each at every third node of the first grid. Where the first three have found
-/// nothing, there is nothing to slice.
+/// Starts of every node of the first grid, from the prior, for so few coordinates; where the first few find nothing, there is
+/// nothing to slice.
 const STARTS: usize = 6;
-const EVERY: usize = 3;
+const ENOUGH: usize = 3;
 const FEW: usize = 8;
 
 /// Nats below the best slice of a node at which a maximum is dropped.
@@ -225,13 +225,12 @@ fn slices(path: &AnchorPath<'_>, index: usize, modes: &[&AnchorMode], prior: &Pr
     if n <= FEW {
         let starts = prior.draws.iter().take(STARTS).map(|draw| path.local(&prior.filled(draw)));
         for (i, start) in [path.local(&prior.middle)].into_iter().chain(starts).enumerate() {
-            // What is found is followed to all other nodes.
-            for node in nodes.iter_mut().skip(i % EVERY).step_by(EVERY) {
+            for node in &mut nodes {
                 if let Some(found) = marcher.fibre(node.at, &start[1..]) {
                     node.add(found);
                 }
             }
-            if i + 1 == EVERY && nodes.iter().all(|node| node.fibres.is_empty()) {
+            if i + 1 == ENOUGH && nodes.iter().all(|node| node.fibres.is_empty()) {
                 return Vec::new();
             }
         }
