@@ -10,7 +10,7 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rand::RngExt as _;
 use rand_distr::{ChiSquared, Distribution as _, StandardNormal};
 
-use super::anchors::{Anchors, Decoded, Derivatives, Drawn, PriorDraws, Shares, Walk, pick};
+use super::anchors::{Anchors, Decoded, Derivatives, Drawn, PriorDraws, Shares, Walk, pick, reals};
 use super::importance::judge;
 use super::laplace::log_weights;
 use super::stream::{Stream, StreamPurpose, stream};
@@ -63,15 +63,6 @@ struct Patch {
     log_peak: f64,
 }
 
-/// The coordinates among values.
-fn coordinates(values: &[Decoded]) -> Vec<f64> {
-    let real = |value: &Decoded| match value {
-        Decoded::Real(z) => Some(*z),
-        Decoded::Int(_) | Decoded::Absent => None,
-    };
-    values.iter().filter_map(real).collect()
-}
-
 /// Whether two have the same discrete values, and the same coordinates.
 fn alike(a: &[Decoded], b: &[Decoded]) -> bool {
     a.len() == b.len()
@@ -86,7 +77,7 @@ impl Patch {
     /// At a draw of a path, by the curvature there, hardly wider than the prior; none where there are no coordinates.
     fn new(anchors: &Anchors<'_>, prior: &PriorDraws, values: &[Decoded], path: usize) -> Option<Self> {
         let own = &anchors.paths[path];
-        let z = coordinates(values);
+        let z: Vec<f64> = reals(values).collect();
         let n = z.len();
         if n == 0 {
             return None;
@@ -125,7 +116,7 @@ impl Patch {
         if !alike(&self.centre, values) {
             return f64::INFINITY;
         }
-        let offset = DVector::from_vec(coordinates(values)) - &self.location;
+        let offset = DVector::from_iterator(self.location.len(), reals(values)) - &self.location;
         (&self.inverse * offset).norm_squared()
     }
 
@@ -234,8 +225,8 @@ pub(super) fn patched<E>(
                 let target = walk.target(&values);
                 pool.drawn.push(Drawn { values, log_proposal: 0.0, target });
             }
-            pool.weigh();
         }
+        pool.weigh();
     }
     if patches.is_empty() || anchors.deadline.has_passed() {
         return Ok(None);
@@ -261,8 +252,9 @@ pub(super) fn patched<E>(
         let target = walk.target(&values);
         Drawn { values, log_proposal, target }
     }));
+    let log_shares: Vec<f64> = shares.iter().map(|share| share.ln()).collect();
     for drawn in &mut drawn {
-        let terms = patches.iter().zip(&shares).map(|(patch, share)| share.ln() + patch.log_density(&drawn.values));
+        let terms = patches.iter().zip(&log_shares).map(|(patch, share)| share + patch.log_density(&drawn.values));
         let terms: Vec<f64> = terms.chain([own.ln() + drawn.log_proposal]).collect();
         drawn.log_proposal = log_sum_exp(&terms);
     }

@@ -30,6 +30,14 @@ pub enum Decoded {
     Absent,
 }
 
+/// The coordinates among values, in decoding order.
+pub(in crate::infer) fn reals(values: &[Decoded]) -> impl Iterator<Item = f64> {
+    values.iter().filter_map(|value| match value {
+        Decoded::Real(z) => Some(*z),
+        Decoded::Int(_) | Decoded::Absent => None,
+    })
+}
+
 /// A draw of all elements.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drawn {
@@ -44,11 +52,7 @@ pub struct Drawn {
 impl Drawn {
     /// The coordinates in decoding order.
     pub fn decoded_point(&self) -> Vec<f64> {
-        let real = |value: &Decoded| match value {
-            Decoded::Real(z) => Some(*z),
-            Decoded::Int(_) | Decoded::Absent => None,
-        };
-        self.values.iter().filter_map(real).collect()
+        reals(&self.values).collect()
     }
 
     /// The coordinates in the order of the compiled density; `elements` are those that were decoded.

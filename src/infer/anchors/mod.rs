@@ -13,6 +13,7 @@ mod order;
 mod prior;
 mod slices;
 
+pub(in crate::infer) use conditional::reals;
 pub use conditional::{Conditional, Decoded, Drawn, Paused, Presence, Walk};
 pub use mixture::{Anchor, Mixture, Shares, interval_normal, log_interval, log_normal, own_log_density, pick};
 pub use newton::{Derivatives, Mode, maximise};
