@@ -1,16 +1,19 @@
 """How general weights are: simulated data of the programs in `benches/generality`, which no network was trained on, answered by each
 method alone, with each file of weights.
 
-    python3 benches/generality.py [-n DATA_SETS] [--unmask BINARY] COLUMN...
+    python3 benches/generality.py [-n DATA_SETS] [--jobs JOBS] [--unmask BINARY] COLUMN...
 
 A column is NAME=METHOD or NAME=METHOD:WEIGHTS, such as `anchors=laplace`, `bundled=foundation` or `mine=foundation:mine.safetensors`.
 Prints, for ordinary and hard programs: the share of data sets certified, of those that the first column refuses too, effective draws a
 draw, the median seconds, and (against NUTS, where its chains are certified) the median error of means and standard deviations, in
-posterior standard deviations. Needs nothing but Python and `unmask` (`cargo build --release`).
+posterior standard deviations. Several jobs run side by side, each on a thread of its own, and their seconds are longer than those of one
+alone. Needs nothing but Python and `unmask` (`cargo build --release`).
 """
 
 import argparse
+import concurrent.futures
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -66,28 +69,35 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("columns", nargs="+", metavar="COLUMN")
     parser.add_argument("-n", type=int, default=2, help="data sets of each program")
+    parser.add_argument("--jobs", type=int, default=1, help="data sets at a time")
     parser.add_argument("--unmask", default="unmask", help="the binary")
     arguments = parser.parse_args()
+    if arguments.jobs > 1:
+        os.environ["RAYON_NUM_THREADS"] = "1"
     columns = []
     for column in arguments.columns:
         name, _, rest = column.partition("=")
         method, _, weights = rest.partition(":")
         columns.append((name, method, weights or None))
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+
+        def case(source, seed):
+            """The answers of all columns for one data set, and the reference."""
+            # An execution with its data in the text, and what is sampled hidden.
+            made = ["trace", source, "-n", 1, "--mask", "role", "--digits", 3, "--seed", seed, "--jsonl"]
+            execution = run(arguments.unmask, *made)
+            if execution is None:
+                return None
+            program = pathlib.Path(folder) / f"{source.stem}_{seed}.ppl"
+            program.write_text(execution["program"])
+            answers = [infer(arguments.unmask, program, method, weights) for _, method, weights in columns]
+            return answers, infer(arguments.unmask, program, "nuts")
+
         for kind in ("ordinary", "hard"):
-            cases = []
-            for source in sorted((HERE / kind).glob("*.ppl")):
-                for seed in range(1, arguments.n + 1):
-                    # An execution with its data in the text, and what is sampled hidden.
-                    made = ["trace", source, "-n", 1, "--mask", "role", "--digits", 3, "--seed", seed, "--jsonl"]
-                    execution = run(arguments.unmask, *made)
-                    if execution is None:
-                        continue
-                    program = pathlib.Path(folder) / f"{source.stem}_{seed}.ppl"
-                    program.write_text(execution["program"])
-                    answers = [infer(arguments.unmask, program, method, weights) for _, method, weights in columns]
-                    cases.append((answers, infer(arguments.unmask, program, "nuts")))
+            sources = sorted((HERE / kind).glob("*.ppl"))
+            asked = [(source, seed) for source in sources for seed in range(1, arguments.n + 1)]
+            cases = [found for found in pool.map(lambda ask: case(*ask), asked) if found is not None]
             print(f"\n{kind}: {len(cases)} data sets")
             print(f"{'':14}{'certified':>10}{'of refused':>12}{'ESS/S':>8}{'seconds':>9}{'mean':>8}{'sd':>8}")
             for i, (name, _, _) in enumerate(columns):

@@ -1,7 +1,8 @@
 """How quality grows with training and with parameters: networks of several widths, trained from nothing on random programs for several
 numbers of steps, and the held-out loss that each ends with, below that of the anchors alone.
 
-    python3 benches/scaling.py [--unmask BINARY] [--widths 32,64,128] [--steps 100,200,400] [-o FOLDER]
+    python3 benches/scaling.py [--unmask BINARY] [--widths 32,64,128] [--steps 100,200,400] [--jobs JOBS] [-o FOLDER] [OPTION of
+        `unmask train`]...
 
 Each training has its own schedule, so that each curve joins ends of trainings and not their middles. Trainings that are there are not
 repeated: it can be stopped and goes on. Writes scaling.json, scaling.md and scaling.svg to the folder (default: target/scaling). Needs
@@ -9,6 +10,7 @@ nothing but Python and `unmask` (`cargo build --release`).
 """
 
 import argparse
+import concurrent.futures
 import json
 import math
 import pathlib
@@ -28,7 +30,7 @@ def parameters(path):
     return sum(math.prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
 
 
-def train(binary, folder, width, steps):
+def train(binary, folder, width, steps, extra):
     """The last held-out losses of a training: of the network, and of the anchors alone."""
     weights = folder / f"width{width}_steps{steps}.safetensors"
     metrics = folder / (weights.name + ".metrics.jsonl")
@@ -44,7 +46,7 @@ def train(binary, folder, width, steps):
     if last() is None:
         options = ["--resume"] if checkpoint.exists() else []
         command = [binary, "train", "--generated", "-o", weights, "--width", width, "--steps", steps, "--batch", BATCH]
-        command += ["--heldout", HELD_OUT, "--seed", SEED, "-q", *options]
+        command += ["--heldout", HELD_OUT, "--seed", SEED, "-q", *options, *extra]
         subprocess.run([str(part) for part in command], check=True)
     return parameters(weights), last()
 
@@ -99,14 +101,16 @@ def main():
     parser.add_argument("--unmask", default="unmask", help="the binary")
     parser.add_argument("--widths", type=numbers, default=[32, 64, 128])
     parser.add_argument("--steps", type=numbers, default=[100, 200, 400])
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     parser.add_argument("-o", "--output", type=pathlib.Path, default=pathlib.Path("target/scaling"))
-    arguments = parser.parse_args()
+    arguments, extra = parser.parse_known_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
 
     runs = []
-    for steps in sorted(arguments.steps):
-        for width in arguments.widths:
-            size, end = train(arguments.unmask, arguments.output, width, steps)
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        asked = [(width, steps) for steps in sorted(arguments.steps) for width in arguments.widths]
+        ends = pool.map(lambda ask: train(arguments.unmask, arguments.output, *ask, extra), asked)
+        for (width, steps), (size, end) in zip(asked, ends):
             run = {"width": width, "parameters": size, **end, "examples": steps * BATCH}
             run["gain"] = end["anchors"] - end["head"]
             runs.append(run)

@@ -33,17 +33,29 @@ impl Default for CompileOptions {
     }
 }
 
+/// The values that paths hold of a discrete variable with many or infinitely many: those from the first to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The smallest.
+    pub first: i64,
+    /// The largest.
+    pub last: i64,
+}
+
+/// Windows by the dotted name of the variable.
+pub type Windows = FxHashMap<Arc<str>, Window>;
+
 /// Why a program has no compiled density.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
     /// A construct that is only interpreted.
     #[error("{0} is only interpreted")]
     Unsupported(&'static str),
-    /// A masked variable has infinitely many values, and what is known depends on it.
-    #[error("`{name}` is discrete and has no largest value")]
-    Unbounded {
-        /// The variable.
-        name: String,
+    /// A masked variable has more values than paths can hold, and what is known depends on it.
+    #[error("`{name}` is discrete and has too many values")]
+    ManyValues {
+        /// The variable, dotted, without subscripts.
+        name: Arc<str>,
         /// Its statement.
         span: Span,
     },
@@ -55,7 +67,8 @@ pub enum CompileError {
     Impossible,
 }
 
-/// Compiles the density of `model` under `conditions`.
+/// Compiles the density of `model` under `conditions`. Of a variable in `windows` that has many values, the density is that of
+/// the values in its window; [`Compiled::edges`] tells which paths are at the ends of one.
 ///
 /// # Errors
 /// Why the program can only be interpreted. The program has run before: mistakes in it are the machine's to report.
@@ -64,12 +77,14 @@ pub fn compile(
     model: ModelId,
     conditions: &Conditions,
     options: CompileOptions,
+    windows: &Windows,
 ) -> Result<Compiled, CompileError> {
     let mut held: FxHashSet<Arc<str>> = FxHashSet::default();
     loop {
         let mut context = Context::new(runtime, model, conditions);
         context.split = options.split;
         context.held.clone_from(&held);
+        context.windows.clone_from(windows);
         let found = walk(&mut context, options.max_paths).and_then(|paths| finish(context, paths));
         match found {
             Ok(compiled) => return Ok(compiled),
@@ -81,7 +96,7 @@ pub fn compile(
                 }
             }
             Err(NotCompiled::Unsupported(what)) => return Err(CompileError::Unsupported(what)),
-            Err(NotCompiled::Unbounded { name, span }) => return Err(CompileError::Unbounded { name, span }),
+            Err(NotCompiled::ManyValues { name, span }) => return Err(CompileError::ManyValues { name, span }),
             Err(NotCompiled::TooManyPaths) => return Err(CompileError::TooManyPaths),
             Err(NotCompiled::Impossible) => return Err(CompileError::Impossible),
         }

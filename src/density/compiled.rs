@@ -39,6 +39,26 @@ pub(super) struct CompiledPath {
     pub coordinates: Vec<usize>,
 }
 
+/// An end of a window, with values of the variable beyond it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The variable, dotted, without subscripts.
+    pub variable: Arc<str>,
+    /// The last value within.
+    pub value: i64,
+    /// Where the others are.
+    pub side: Side,
+}
+
+/// Which end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Values below the first.
+    Below,
+    /// Values above the last.
+    Above,
+}
+
 /// A coordinate's variable, and which of its coordinates it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CoordinateInfo {
@@ -66,6 +86,11 @@ impl Compiled {
     /// The number of paths: combinations of discrete values and outcomes of conditions.
     pub fn paths(&self) -> usize {
         self.paths.len()
+    }
+
+    /// The ends of windows that a path is at: its variables may have values beyond them, which no path holds.
+    pub fn edges(&self, path: usize) -> &[Edge] {
+        self.paths.get(path).map_or(&[], |path| &path.path.edges)
     }
 
     /// Whether every path has all coordinates, so that the sum over paths is one density over ℝᵈ.

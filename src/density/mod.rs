@@ -18,7 +18,7 @@ mod structure;
 mod tape;
 mod target;
 
-pub use compile::{CompileError, CompileOptions, compile};
-pub use compiled::{Compiled, CoordinateInfo, Density, Reader, ReaderScratch, TapeEvaluator};
+pub use compile::{CompileError, CompileOptions, Window, Windows, compile};
+pub use compiled::{Compiled, CoordinateInfo, Density, Edge, Reader, ReaderScratch, Side, TapeEvaluator};
 pub use structure::{ConditionStructure, LatentKey, LatentStructure, OwnDistributionAt, PathStructure};
 pub use target::{Evaluator, LogDensity};

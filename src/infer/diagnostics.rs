@@ -292,7 +292,7 @@ pub fn pareto_smooth(log_weights: &[f64]) -> Option<Psis> {
     if largest - smallest < 1e-9 {
         return Some(Psis { weights: vec![1.0 / n as f64; n], k_hat: None, tail_share: 0.0, smoothed_away: 0.0 });
     }
-    let tail = (0.2 * n as f64).min(3.0 * (n as f64).sqrt()).ceil() as usize;
+    let tail = tail_length(n);
     let mut k_hat = None;
     let mut tail_share = 0.0;
     if tail >= 5 && tail < n {
@@ -335,6 +335,29 @@ pub fn pareto_smooth(log_weights: &[f64]) -> Option<Psis> {
     let raw: f64 = log_weights.iter().map(|w| (w - largest).exp()).sum();
     weights.iter_mut().for_each(|w| *w /= total);
     Some(Psis { weights, k_hat, tail_share, smoothed_away: 1.0 - total / raw })
+}
+
+/// The shape of the heavier tail of ascending draws, as the generalised Pareto distribution that fits the largest and the
+/// smallest (Vehtari et al. 2024, §2.4 and appendix D): from 1 on there is no mean, from 0.5 on no variance. `None` for fewer than 100
+/// draws, or where most of a tail is one value.
+pub(super) fn tail_shape(sorted: &[f64]) -> Option<f64> {
+    let n = sorted.len();
+    if n < 100 {
+        return None;
+    }
+    let m = tail_length(n);
+    let shape = |excess: &dyn Fn(usize) -> f64| {
+        let excess: Vec<f64> = (1..=m).map(excess).filter(|x| *x > 0.0 && x.is_finite()).collect();
+        (2 * excess.len() > m).then(|| fit_pareto(&excess).0).filter(|k| k.is_finite())
+    };
+    let above = shape(&|rank| sorted[n - m - 1 + rank] - sorted[n - m - 1]);
+    let below = shape(&|rank| sorted[m] - sorted[m - rank]);
+    [above, below].into_iter().flatten().reduce(f64::max)
+}
+
+/// How many of `n` draws are taken for the tail.
+fn tail_length(n: usize) -> usize {
+    (0.2 * n as f64).min(3.0 * (n as f64).sqrt()).ceil() as usize
 }
 
 /// Shape k and scale of a generalised Pareto distribution at 0, of ascending positive `x`: the empirical Bayes estimate of

@@ -265,6 +265,9 @@ pub struct VariableSummary {
     pub mcse_sd: Option<f64>,
     /// Monte Carlo standard errors of the 5 %, 50 % and 95 % quantiles, for Markov chains.
     pub mcse_quantiles: Option<[f64; 3]>,
+    /// The shape of the heavier tail of a real variable's draws: from 1 on there is no mean, from 0.5 on no variance. `None` for
+    /// few draws, and where the answer is exact.
+    pub tail: Option<f64>,
     /// For bool and int with at most 20 values: each with its probability.
     pub probabilities: Option<Vec<(String, f64)>>,
     /// The share of the posterior in which the variable exists, where that is not all of it; the rest of the summary is

@@ -8,6 +8,7 @@ use super::advi::{AdviSettings, NormalFamily, fit_advi, weighted_draws};
 use super::anchors::Anchors;
 use super::certificate::{NutsCertificate, certify_nuts, certify_nuts_record};
 use super::coordinates::Coordinates;
+use super::counts::cut_off;
 use super::deadline::Deadline;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
@@ -224,6 +225,7 @@ pub(super) fn nuts(
         warnings: certificate.warnings(),
         ..Sampled::new(record, certificate.held, certificate.reason)
     };
+    sampled.refuse(cut_off(&query.compiled, &points));
     sampled.refuse(too_few(missed));
     Ok(sampled)
 }
@@ -274,6 +276,7 @@ fn run_advi(
         Err(_) => None,
     };
     let mut sampled = weigh(query.record(&points)?, &log_weights, &Ledger::default())?;
+    sampled.refuse(cut_off(&query.compiled, &points));
     sampled.refuse(missed);
     Ok(sampled)
 }

@@ -11,7 +11,7 @@ use super::foundation::{Amortized, Drawer};
 use super::mh::Chains;
 use super::proposal::{OwnDistribution, Proposal};
 use super::query::Query;
-use super::summary::summarise;
+use super::summary::{heavy_tails, summarise};
 use super::target::{Target, TargetRef};
 use super::{enumerate, foundation, givens, gradient, importance, laplace, mh, smc};
 use crate::density::Evaluator as _;
@@ -130,6 +130,8 @@ fn conclude(
     let log_evidence = sampled.log_evidence.map(|(value, _)| value);
     let posterior = sampled.record.posterior(&model, method, weights, log_evidence, sampled.exact);
     warnings.extend(sampled.warnings.iter().cloned());
+    let variables = summarise(&sampled);
+    warnings.extend(heavy_tails(&variables));
     Inferred {
         model,
         method,
@@ -141,7 +143,7 @@ fn conclude(
         seconds: start.elapsed().as_secs_f64(),
         seed: options.seed,
         ladder: rungs,
-        variables: summarise(&sampled),
+        variables,
         posterior: Arc::new(posterior),
         chains: sampled.chains,
         statistics: sampled.statistics,

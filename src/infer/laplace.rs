@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use rayon::prelude::*;
 
 use super::anchors::{Anchors, Decoded, Drawn, NoAnchors, PriorDraws, Shares, Walk};
+use super::counts::cut_off;
 use super::deadline::Deadline;
 use super::diagnostics::{K_HAT_LIMIT, pareto_smooth, weights_ess};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
@@ -113,6 +114,7 @@ pub(super) fn certified(
     progress.advance(n as u64);
     let record = query.record(&points)?;
     let mut sampled = weigh(record, &log_weights, &Ledger::default())?;
+    sampled.refuse(cut_off(&query.compiled, &points));
     sampled.refuse(against);
     Ok(sampled)
 }

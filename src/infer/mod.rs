@@ -9,6 +9,7 @@ pub mod anchors;
 mod calibration;
 mod certificate;
 mod coordinates;
+mod counts;
 mod deadline;
 mod diagnostics;
 mod engine;

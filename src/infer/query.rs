@@ -123,7 +123,7 @@ impl<'t> Query<'t> {
 /// The engine needs a compiled density, and there is none.
 pub(super) fn refused(engine: &'static str, error: &CompileError) -> InferError {
     let span = match error {
-        CompileError::Unbounded { span, .. } => Some(*span),
+        CompileError::ManyValues { span, .. } => Some(*span),
         CompileError::Unsupported(_) | CompileError::TooManyPaths | CompileError::Impossible => None,
     };
     InferError::Refused { engine, reason: error.to_string(), span }

@@ -37,7 +37,7 @@ pub(super) const COUNTS: f64 = 0.01;
 /// Student-t; from how many modes, the best first.
 const JUMP_SCALES: f64 = 3.0;
 const JUMP_FREEDOM: f64 = 3.0;
-const SOURCES: usize = 16;
+const SOURCES: usize = 64;
 
 /// One jump in so many goes further, by a factor of up to so many powers of ten: where prior and noise have heavy tails, data far
 /// from the prior have a mode of their own there.
@@ -65,13 +65,17 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// Looks for the modes of anchors' density, those that they have among them.
+    /// Looks for the modes of anchors' density, those that they have among them. A path without coordinates is a mode that needs
+    /// no search.
     ///
     /// # Errors
     /// A mistake in the program.
     pub fn new(query: &Query<'_>, anchors: &Anchors<'_>) -> Result<Self, InferError> {
         let found = anchors.known().iter().map(|mode| Found { mode: mode.clone(), times: 1 }).collect();
         let mut search = Self { found, arrived: 0, cut: false };
+        if anchors.paths.iter().all(|path| path.coordinates.is_empty()) {
+            return Ok(search);
+        }
         let each = anchors.paths.iter().map(|path| 2 * STEPS * path.coordinates.len() * path.density.size());
         let batch = (ENOUGH_WORK / each.max().unwrap_or(0).max(1)).clamp(*BATCH.start(), *BATCH.end());
         let (mut started, mut work) = (0, 0);
@@ -133,16 +137,21 @@ impl Search {
 
     /// The share of starts that lead to modes not seen yet (Good 1953, eq. 9).
     fn unseen(&self) -> f64 {
-        self.found.iter().filter(|found| found.times == 1).count() as f64 / self.arrived.max(1) as f64
+        self.sought().filter(|found| found.times == 1).count() as f64 / self.arrived.max(1) as f64
     }
 
     /// How many modes that count were not found, at least (Chao 1984, eq. 3, in the form without bias).
     fn hidden(&self) -> f64 {
         let best = self.modes().map(AnchorMode::laplace_evidence).fold(f64::NEG_INFINITY, f64::max);
         let counts = |found: &&Found| found.mode.laplace_evidence() - best > COUNTS.ln();
-        let seen = |times: u32| self.found.iter().filter(counts).filter(|found| found.times == times).count() as f64;
+        let seen = |times: u32| self.sought().filter(counts).filter(|found| found.times == times).count() as f64;
         let (once, twice) = (seen(1), seen(2));
         once * (once - 1.0) / (2.0 * (twice + 1.0))
+    }
+
+    /// Those that only a search tells.
+    fn sought(&self) -> impl Iterator<Item = &Found> {
+        self.found.iter().filter(|found| !found.mode.mode.location.is_empty())
     }
 
     fn add(&mut self, mode: AnchorMode) {

@@ -35,6 +35,8 @@ pub enum StreamPurpose {
     Picks,
     /// Patches of a proposal; the index is the round.
     Patches,
+    /// Which values of discrete variables with many are looked at.
+    Counts,
 }
 
 /// The stream `index` of `purpose` under `seed`: a function of the three alone (SplitMix64 mixes them into a state).
@@ -53,6 +55,7 @@ pub fn stream(seed: u64, purpose: StreamPurpose, index: u64) -> Stream {
         StreamPurpose::Prior => 11,
         StreamPurpose::Picks => 12,
         StreamPurpose::Patches => 13,
+        StreamPurpose::Counts => 14,
     };
     let mut state = split_mix(seed);
     state = split_mix(state ^ purpose);

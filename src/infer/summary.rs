@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use rayon::prelude::*;
 
 use super::diagnostics::{
-    ess_bulk, ess_tail, family_error, family_ess, mcse_mean, mcse_quantile, mcse_sd, r_hat, weights_ess,
+    ess_bulk, ess_tail, family_error, family_ess, mcse_mean, mcse_quantile, mcse_sd, r_hat, tail_shape, weights_ess,
 };
 use super::engine::{Sampled, VariableSummary};
 use super::record::Address;
+use crate::diagnostic::Diagnostic;
 use crate::value::{Base, DataType, Value, unravel, weighted_quantile};
 
 /// Values up to which a discrete variable is reported by probabilities.
@@ -16,6 +17,12 @@ const FEW: usize = 20;
 
 /// Bins of the small histograms.
 const BINS: usize = 8;
+
+/// The shape of a tail from which on averages of as many draws as there are say little of a mean (Vehtari et al. 2024, §3.2).
+const TOO_HEAVY: f64 = 0.7;
+
+/// Variables named in a warning.
+const MOST_NAMED: usize = 3;
 
 /// One summary a scalar: choices in order of first use, then deterministic lines.
 pub(super) fn summarise(sampled: &Sampled) -> Vec<VariableSummary> {
@@ -27,6 +34,24 @@ pub(super) fn summarise(sampled: &Sampled) -> Vec<VariableSummary> {
     let (computed, mut choices): (Vec<_>, Vec<_>) = all.into_iter().partition(|summary| summary.deterministic);
     choices.extend(computed);
     choices
+}
+
+/// That variables have no mean, or one that draws do not tell.
+pub(super) fn heavy_tails(variables: &[VariableSummary]) -> Option<Diagnostic> {
+    let heavy: Vec<(&str, f64)> =
+        variables.iter().filter_map(|v| Some((v.name.as_str(), v.tail.filter(|k| *k >= TOO_HEAVY)?))).collect();
+    let (_, first) = heavy.first()?;
+    let worst = heavy.iter().map(|(_, k)| *k).fold(*first, f64::max);
+    let mut names: Vec<String> = heavy.iter().take(MOST_NAMED).map(|(name, _)| format!("`{name}`")).collect();
+    if heavy.len() > MOST_NAMED {
+        names.push(format!("{} more", heavy.len() - MOST_NAMED));
+    }
+    let message = format!(
+        "the mean of {} may not exist, and draws do not tell it: the tails are too heavy (shape {worst:.2} ≥ {TOO_HEAVY})",
+        names.join(", ")
+    );
+    let help = "read the median and the other quantiles, which are there whatever the tails are";
+    Some(Diagnostic::warning("W0709", message).help(help))
 }
 
 /// The scalars of one address.
@@ -120,10 +145,27 @@ fn scalar(column: &[Option<f64>], weights: &[f64], sampled: &Sampled, ty: DataTy
         mcse,
         mcse_sd: error_of_sd,
         mcse_quantiles: errors_of_quantiles,
+        tail: if sampled.exact || ty.base != Base::Real { None } else { tail(&present, total, ess) },
         probabilities: probabilities(&present, total, ty.base),
         exists: (!everywhere).then(|| total / weights.iter().sum::<f64>()).filter(|share| *share < 1.0),
         histogram: histogram(&present),
     }
+}
+
+/// The shape of the heavier tail, of as many draws as are effective, picked by their weights at equal distances.
+fn tail(draws: &[(f64, f64)], total: f64, ess: Option<f64>) -> Option<f64> {
+    let mut sorted = draws.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let n = ess.map_or(draws.len(), |ess| (ess as usize).min(draws.len()));
+    let mut picked = Vec::with_capacity(n);
+    let mut sum = 0.0;
+    for (x, weight) in sorted {
+        sum += weight / total;
+        while picked.len() < n && picked.len() as f64 + 0.5 < sum * n as f64 {
+            picked.push(x);
+        }
+    }
+    tail_shape(&picked)
 }
 
 fn probabilities(draws: &[(f64, f64)], total: f64, base: Base) -> Option<Vec<(String, f64)>> {

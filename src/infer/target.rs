@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::counts;
 use crate::check::core::ModelId;
-use crate::density::{CompileError, CompileOptions, Compiled, compile};
+use crate::density::{CompileError, CompileOptions, Compiled};
 use crate::runtime::{Conditions, Machine, Purpose, Runtime};
 
 /// A posterior that is asked for. Cheap to clone but for the conditions.
@@ -46,11 +47,11 @@ impl<'a> TargetRef<'a> {
         Machine::new(self.runtime, self.model, self.conditions, Purpose::Infer)
     }
 
-    /// Its compiled density.
+    /// Its compiled density; of discrete variables with many values, over those that count.
     ///
     /// # Errors
     /// Why it can only be interpreted.
     pub fn compile(&self, options: CompileOptions) -> Result<Compiled, CompileError> {
-        compile(self.runtime, self.model, self.conditions, options)
+        counts::compile(self, options)
     }
 }

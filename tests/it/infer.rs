@@ -5,6 +5,7 @@ mod calibration;
 mod certificate;
 mod certified;
 mod conjugate;
+mod counts;
 mod densities;
 mod diagnostics;
 mod geweke;

@@ -19,6 +19,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use self::symbol::Scope;
 pub(super) use self::symbol::Symbol;
 use self::valid::Ranges;
+use super::compile::Windows;
+use super::compiled::Edge;
 use super::graph::{Graph, Node};
 use super::law::Law;
 use crate::check::core::ModelId;
@@ -34,8 +36,8 @@ pub(super) enum NotCompiled {
     Unsupported(&'static str),
     /// This variable decides about the structure, so paths must hold it.
     Hold(Vec<Arc<str>>),
-    /// This variable has infinitely many values.
-    Unbounded { name: String, span: Span },
+    /// This variable has more values than paths can hold, and no window.
+    ManyValues { name: Arc<str>, span: Span },
     /// There are more paths than may be walked.
     TooManyPaths,
     /// This path has density zero.
@@ -100,6 +102,8 @@ pub(super) struct Path {
     pub fallible: Vec<Node>,
     /// Whether anything was known that counts in the density.
     pub observed: bool,
+    /// Variables of which the path holds the first or last value of a window, where there are values beyond it.
+    pub edges: Vec<Edge>,
 }
 
 /// The outcomes that a path holds, in the order in which the execution comes to them.
@@ -146,6 +150,8 @@ pub(super) struct Context<'p> {
     pub addresses: Addresses,
     /// Variables (by dotted name) that paths hold.
     pub held: FxHashSet<Arc<str>>,
+    /// Values that paths hold of variables that have many, by dotted name.
+    pub windows: Windows,
     /// Whether conditions on reals within expressions are decided by path too, instead of selecting.
     pub split: bool,
     /// Coordinates by variable, subscripts and element.
@@ -171,6 +177,7 @@ impl<'p> Context<'p> {
             graph: Graph::default(),
             addresses: Addresses::default(),
             held: FxHashSet::default(),
+            windows: Windows::default(),
             split: false,
             coordinates: FxHashMap::default(),
             opaque: FxHashMap::default(),

@@ -9,6 +9,8 @@ use crate::check::core::{
     VariableKind,
 };
 use crate::density::block::PointShape;
+use crate::density::compile::Window;
+use crate::density::compiled::{Edge, Side};
 use crate::density::graph::Node;
 use crate::density::law::Law;
 use crate::dist::Support;
@@ -16,6 +18,9 @@ use crate::runtime::{Indices, Known, VariableId};
 use crate::span::Span;
 use crate::syntax::ast::{BinaryOp, Role, UnaryOp};
 use crate::value::{Base, DataType, Value};
+
+/// Values of a discrete variable up to which paths hold all.
+const MANY_VALUES: i64 = 256;
 
 impl<'p> Lowering<'_, 'p> {
     pub(super) fn block(&mut self, scope: &mut Scope, block: &'p Block) -> Lowered<Option<Symbol>> {
@@ -291,7 +296,7 @@ impl<'p> Lowering<'_, 'p> {
             opaque: None,
         };
         if let Support::Integers { lower, upper } = support {
-            latent.value = self.discrete(&latent, name, lower, upper)?;
+            latent.value = self.discrete(&latent, name, (lower, upper))?;
             latent.log_density = self.log_density_at(&latent.law.clone(), &latent.value)?;
             if let Symbol::Nodes { items, .. } = &latent.value {
                 latent.opaque = items.first().copied();
@@ -349,8 +354,7 @@ impl<'p> Lowering<'_, 'p> {
         &mut self,
         latent: &Latent,
         name: &std::sync::Arc<str>,
-        lower: i64,
-        upper: Option<i64>,
+        (lower, upper): (i64, Option<i64>),
     ) -> Lowered<Symbol> {
         let base = latent.ty.base;
         if !self.context.held.contains(name) {
@@ -359,19 +363,31 @@ impl<'p> Lowering<'_, 'p> {
             self.context.ranges.insert(node, Some(Range::integers(lower, upper)));
             return Ok(Symbol::node(base, node));
         }
-        let unbounded = || NotCompiled::Unbounded { name: name.to_string(), span: latent.span };
         if latent.ty != DataType::scalar(base) || latent.law.has_varying_size(&self.context.graph) {
-            return Err(unbounded());
+            return Err(NotCompiled::Unsupported("a discrete variable with values that depend on others"));
         }
-        let upper = upper.ok_or_else(unbounded)?;
-        let options = usize::try_from(upper.saturating_sub(lower).saturating_add(1)).unwrap_or(0);
+        let Window { first, last } = match upper {
+            Some(upper) if upper.saturating_sub(lower) < MANY_VALUES => Window { first: lower, last: upper },
+            Some(_) | None => match self.context.windows.get(name) {
+                Some(window) => {
+                    let last = upper.map_or(window.last, |upper| upper.min(window.last));
+                    Window { first: lower.max(window.first), last }
+                }
+                None => return Err(NotCompiled::ManyValues { name: name.clone(), span: latent.span }),
+            },
+        };
+        let options = usize::try_from(last.saturating_sub(first).saturating_add(1)).unwrap_or(0);
         if options == 0 {
             return Err(NotCompiled::Impossible);
         }
         if options > super::super::compile::MAX_PATHS {
             return Err(NotCompiled::TooManyPaths);
         }
-        let value = lower + self.decisions.decide(options) as i64;
+        let value = first + self.decisions.decide(options) as i64;
+        let ends =
+            [(Side::Below, value == first && first > lower), (Side::Above, value == last && upper != Some(last))];
+        let edge = |(side, _)| Edge { variable: name.clone(), value, side };
+        self.path.edges.extend(ends.into_iter().filter(|(_, cut)| *cut).map(edge));
         Ok(Symbol::Known { value: Value::scalar(base, value as f64), masked: true })
     }
 

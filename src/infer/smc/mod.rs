@@ -23,6 +23,7 @@ use self::executions::Executions;
 use self::points::Points;
 use self::reference::Reference;
 use super::certificate::certify_chains;
+use super::counts::cut_off;
 use super::deadline::Deadline;
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
@@ -324,6 +325,7 @@ pub(super) fn sample(
                 missed = left_out(&query, anchors, &neighbourhood)?;
             }
             drop(anchors);
+            missed = missed.or_else(|| cut_off(&query.compiled, &points));
             (query.record(&points)?, finished, true)
         }
         None => {

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 use unmask::infer::{
-    e_bfmi, effective_sample_size, ess_bulk, ess_quantile, ess_tail, k_hat_threshold, mcse_mean, mcse_quantile,
-    mcse_sd, pareto_smooth, r_hat, weights_ess,
+    InferOptions, Method, e_bfmi, effective_sample_size, ess_bulk, ess_quantile, ess_tail, k_hat_threshold, mcse_mean,
+    mcse_quantile, mcse_sd, pareto_smooth, r_hat, weights_ess,
 };
+use unmask::{Data, Model};
 
 fn reference() -> Value {
     serde_json::from_str(include_str!("../../golden/infer/diagnostics.json")).unwrap()
@@ -108,4 +109,20 @@ fn constant_or_infinite_draws_have_no_diagnostics() {
     let infinite = [vec![1.0, f64::INFINITY, 2.0, 3.0, 1.0], vec![1.0, 2.0, 3.0, 4.0, 5.0]];
     let views: Vec<&[f64]> = infinite.iter().map(Vec::as_slice).collect();
     assert_eq!(r_hat(&views), None);
+}
+
+#[test]
+fn means_that_do_not_exist_are_told() {
+    let source = "model m { sample x ~ cauchy(0, 1); sample t ~ student_t(5, 0, 1); sample s ~ half_normal(1);
+        observe y ~ bernoulli(if x > 0 then 0.9 else 0.1) @ 1; observe w ~ bernoulli(sigmoid(t + s)) @ 1; }";
+    for method in ["laplace", "importance", "mh"] {
+        let method = Method::named(method).unwrap();
+        let options = InferOptions { method, ..InferOptions::default() };
+        let found = Model::from_source("m.ppl", source).unwrap().infer(&Data::new(), &options).unwrap();
+        let tail = |name: &str| found.variable(name).unwrap().tail.unwrap();
+        assert!(tail("x") > 0.7, "{} {}", method.name(), tail("x"));
+        assert!(tail("t") < 0.6 && tail("s") < 0.4, "{} {} {}", method.name(), tail("t"), tail("s"));
+        let warning = found.warnings.iter().find(|w| w.code == "W0709").expect("a warning");
+        assert!(warning.message.contains("`x`") && !warning.message.contains("`t`"), "{}", warning.message);
+    }
 }
