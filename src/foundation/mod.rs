@@ -34,5 +34,5 @@ pub use lessons::{Lessons, RandomPrograms};
 pub use prompt::Prompt;
 pub use reference::Evidence;
 pub use training::{HeldOut, StepReport, TrainOptions, Trainer, pack};
-pub use tuning::{TuneOptions, TuneReport};
+pub use tuning::{Minibatches, TuneOptions, TuneReport};
 pub use weights::{Decode, Foundation, Shape};

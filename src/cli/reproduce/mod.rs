@@ -3,6 +3,8 @@
 //! Each experiment trains weights, measures them on executions that they were not trained on, beside the exact posterior, and
 //! writes a folder. What was trained and measured is kept, so that a run that was interrupted goes on.
 
+mod attention;
+mod irt;
 mod paper;
 mod scale;
 mod study;
@@ -14,7 +16,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use serde_json::{Value, json};
 
-use super::console::{Failure, Status, note, plain, write_file};
+use super::console::{Failure, Status, make_folder, note, plain, write_file};
 use super::named;
 use crate::network::Device;
 use crate::plot::Figure;
@@ -65,6 +67,17 @@ const EXPERIMENTS: &[Experiment] = &[
     Experiment { name: "table3", summary: "the programs for visualising attention (A.4)", run: toy::table3 },
     Experiment { name: "figure8", summary: "log weights with and without the language loss (A.3)", run: toy::figure8 },
     Experiment { name: "scientific", summary: "numbers as a × 10ᵇ (A.7)", run: toy::scientific },
+    Experiment {
+        name: "attention",
+        summary: "attention, and expected independences as measured statistics (A.4)",
+        run: attention::attention,
+    },
+    Experiment {
+        name: "table5",
+        summary: "plated item response: zero-shot, products of experts, fine-tuning (A.8)",
+        run: irt::table5,
+    },
+    Experiment { name: "figure9", summary: "the same as a picture (A.8)", run: irt::figure9 },
     Experiment { name: "anchors", summary: "what anchors are worth: an ablation of ours", run: toy::anchors },
 ];
 
@@ -125,7 +138,7 @@ pub(super) fn reproduce(arguments: &ReproduceArgs) -> Result<Status, Failure> {
 const RESULTS: &str = "results.json";
 
 fn write(study: &Study<'_>, experiment: &Experiment, folder: &Path, findings: &Findings) -> Result<(), Failure> {
-    study::make_folder(folder)?;
+    make_folder(folder)?;
     let command = study.command(experiment.name);
     let mut text = format!("# {}: {}\n\n```\n{command}\n```\n", experiment.name, experiment.summary);
     for table in &findings.tables {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::ReproduceArgs;
 use super::scale::{Form, Sizes};
 use crate::api::{Data, Model};
-use crate::cli::console::{Failure, plain, read, write_file};
+use crate::cli::console::{Failure, make_folder, plain, read, write_file};
 use crate::cli::evaluate::foundation;
 use crate::cli::train::train;
 use crate::cli::{Cli, Command};
@@ -67,10 +67,6 @@ pub(super) struct Trained {
     pub training: Value,
 }
 
-pub(super) fn make_folder(path: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(path).map_err(|e| plain("E0905", format!("cannot write `{}`: {}", path.display(), e.kind())))
-}
-
 fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
     write_file(path, |to| Ok(to.write_all(text.as_bytes())?))
 }
@@ -82,25 +78,25 @@ impl<'a> Study<'a> {
     /// Where it is of others, or cannot be written.
     pub fn open(arguments: &'a ReproduceArgs) -> Result<Self, Failure> {
         let study = Self { arguments, sizes: arguments.scale.sizes() };
-        for folder in ["pieces", "weights", "programs"] {
-            make_folder(&arguments.output.join(folder))?;
-        }
         let path = arguments.output.join("settings.json");
         let init: Vec<String> = arguments.init.iter().map(|p| p.display().to_string()).collect();
         let settings = json!({
             "version": env!("CARGO_PKG_VERSION"), "scale": arguments.scale.name(), "seed": arguments.seed, "init": init,
         });
-        if !path.exists() {
-            write_text(&path, &crate::cli::json::text(&settings))?;
-            return Ok(study);
-        }
-        let found: Value = serde_json::from_str(&read(&path)?).unwrap_or(Value::Null);
+        let found = match path.exists() {
+            true => serde_json::from_str(&read(&path)?).unwrap_or(Value::Null),
+            false => settings.clone(),
+        };
         if found != settings {
             let message = format!("`{}` holds results of other settings: {found}", arguments.output.display());
             let help = "name another folder with `-o`, or the same scale, seed and initial weights";
             let diagnostic = Diagnostic::error("E0908", message).help(help);
             return Err(Failure::Told(crate::api::Error::without_source(diagnostic)));
         }
+        for folder in ["pieces", "weights", "programs"] {
+            make_folder(&arguments.output.join(folder))?;
+        }
+        write_text(&path, &crate::cli::json::text(&settings))?;
         Ok(study)
     }
 

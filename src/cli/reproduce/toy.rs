@@ -18,7 +18,7 @@ const TOYS: Group = Group {
     inputs: None,
 };
 
-const INDEPENDENCES: Group = Group {
+pub(super) const INDEPENDENCES: Group = Group {
     name: "independences",
     programs: &["independent_gaussians", "conditional_independence", "conditional_independence_p", "common_effect"],
     inputs: None,
