@@ -65,11 +65,14 @@ pub struct NormalExpert {
     pub precision: DMatrix<f64>,
 }
 
+/// A variable outside the plate, and its support.
+pub type Outside = (Arc<str>, Support<f64>);
+
 /// The product of what minibatches say of the variables outside the plate.
 #[derive(Clone, Debug)]
 pub struct Product {
     /// The variables, with the support by which each becomes coordinates.
-    pub variables: Vec<(Arc<str>, Support<f64>)>,
+    pub variables: Vec<Outside>,
     /// The prior.
     pub prior: NormalExpert,
     /// One a minibatch.
@@ -379,7 +382,7 @@ impl Plated {
     }
 }
 
-fn supports(model: &Model, globals: &[Arc<str>], seed: u64) -> Result<Vec<(Arc<str>, Support<f64>)>, Error> {
+fn supports(model: &Model, globals: &[Arc<str>], seed: u64) -> Result<Vec<Outside>, Error> {
     let target = model.target(&Data::new())?;
     let mut handler = Supports { rng: random_stream(seed ^ CHOICE, u64::MAX - 1), found: FxHashMap::default() };
     let ran = target.borrow().machine().run(&mut handler);
@@ -392,7 +395,7 @@ fn supports(model: &Model, globals: &[Arc<str>], seed: u64) -> Result<Vec<(Arc<s
 }
 
 /// A posterior as a normal distribution over the coordinates of some variables.
-fn expert(inferred: &Inferred, variables: &[(Arc<str>, Support<f64>)]) -> Result<NormalExpert, Error> {
+fn expert(inferred: &Inferred, variables: &[Outside]) -> Result<NormalExpert, Error> {
     let posterior = &inferred.posterior;
     let mut points: Vec<Vec<f64>> = vec![Vec::new(); posterior.weights.len()];
     for (name, support) in variables {

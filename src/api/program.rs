@@ -270,7 +270,7 @@ impl Model {
     /// A program of its own that may call the functions registered for this one, within the same limits.
     pub(super) fn sibling(&self, name: &str, text: &str) -> Result<Self, Error> {
         let Runtime { host, limits, .. } = &*self.script.runtime;
-        Builder { host: host.clone(), limits: limits.clone(), ..Builder::default() }.source(name, text)
+        Builder { host: host.clone(), limits: *limits, ..Builder::default() }.source(name, text)
     }
 
     /// Its name.

@@ -58,6 +58,9 @@ pub(super) fn attend(arguments: &AttendArgs) -> Result<Status, Failure> {
         )));
     }
     let between_lines = attention.between_lines(arguments.layer, arguments.head);
+    if between_lines.len() != attention.lines.len() * attention.lines.len() {
+        return Err(wrong("the encoder has no layers".to_owned()));
+    }
     let text = if arguments.json {
         as_json(&attention, &between_lines, arguments)
     } else {

@@ -55,13 +55,13 @@ pub(super) struct FinetuneArgs {
 pub(super) fn finetune(arguments: &FinetuneArgs) -> Result<Status, Failure> {
     let weights = foundation(arguments.weights.as_deref())?;
     let model = arguments.program.model()?;
-    let target = model.target(&arguments.data.read()?)?;
+    let data = arguments.data.read()?;
+    let target = model.target(&data)?;
     let wrong = |error: FoundationError| plain("E0735", format!("`{}` cannot be fitted: {error}", model.name()));
     let plated = match arguments.plate_k {
-        Some(k) => Some((model.plated(&arguments.data.read()?)?, k as usize)),
+        Some(k) => Some((model.plated(&data)?, k as usize)),
         None => None,
     };
-    let query = Query::for_anchors::<FoundationError>(target.borrow(), arguments.seed).map_err(wrong)?;
     let options = TuneOptions {
         steps: arguments.steps,
         draws: arguments.draws as usize,
@@ -80,7 +80,10 @@ pub(super) fn finetune(arguments: &FinetuneArgs) -> Result<Status, Failure> {
             true
         };
         match &plated {
-            None => weights.tune(&query, &options, more),
+            None => {
+                let query = Query::for_anchors::<FoundationError>(target.borrow(), arguments.seed)?;
+                weights.tune(&query, &options, more)
+            }
             Some((plated, k)) => {
                 let mut make = |index: u64| plated.minibatch_target(*k, options.seed, index);
                 let mut minibatches = Minibatches {

@@ -262,7 +262,7 @@ struct InferArgs {
     #[arg(long, value_enum, default_value = "light")]
     decode: DecodeArg,
     /// Infer from minibatches of so many iterations of the plate, each by itself, and multiply what they say of the rest
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "K", conflicts_with = "explain", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     plate_k: Option<u64>,
     /// How many minibatches
     #[arg(long, value_name = "N", requires = "plate_k", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]

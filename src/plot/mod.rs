@@ -151,8 +151,10 @@ fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     if low > high {
         return None;
     }
-    let margin = if high > low { 0.05 * (high - low) } else { 0.5 * low.abs().max(1.0) };
-    Some((low - margin, high + margin))
+    // Less than this cannot be told apart on an axis.
+    let least = (1e-9 * low.abs().max(high.abs())).max(1e-300);
+    let margin = if high - low > least { 0.05 * (high - low) } else { 0.5 * low.abs().max(1.0) };
+    Some((low - margin, high + margin)).filter(|(low, high)| (high - low).is_finite())
 }
 
 /// A number on an axis, short.

@@ -12,7 +12,9 @@ use super::toy::{failed, over_seeds, shown};
 use super::{Findings, Table};
 use crate::api::{Data, Minibatch, MinibatchOptions, Model};
 use crate::cli::console::Failure;
-use crate::foundation::{Case, EvaluateOptions, Foundation, Judged, Minibatches, TuneOptions, cases_of, evaluate};
+use crate::foundation::{
+    Case, EvaluateOptions, Foundation, Judged, Minibatches, Truth, TuneOptions, cases_of, evaluate,
+};
 use crate::infer::{InferOptions, Method, Silent, Weights};
 use crate::network::Device;
 use crate::plot::{Figure, Lines, Series};
@@ -48,7 +50,7 @@ fn effort(scale: Scale) -> Effort {
 /// A student: the ability, and the answers.
 struct Student {
     ability: f64,
-    truth: Vec<((Arc<str>, Vec<i64>), value::Value)>,
+    truth: Truth,
 }
 
 fn students(study: &Study<'_>, n: usize) -> Result<(Model, Vec<Student>), Failure> {

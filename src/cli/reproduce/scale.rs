@@ -83,7 +83,7 @@ impl Form {
             Self::Ours { anchors } => format!("ours-{anchors}"),
             Self::Paper { head, language: true } => format!("paper-{head}"),
             Self::Paper { head, language: false } => format!("paper-{head}-no-mlm"),
-            Self::From(folder) => format!("paper-from-{}", folder_name(folder)),
+            Self::From(folder) => format!("paper-from-{}", in_a_name(folder)),
         }
     }
 
@@ -95,7 +95,7 @@ impl Form {
             Self::Paper { head: "gaussian", language: true } => "the paper's form, from scratch".to_owned(),
             Self::Paper { head, language: true } => format!("the paper's form, head {head}"),
             Self::Paper { language: false, .. } => "the paper's form, without the language loss".to_owned(),
-            Self::From(folder) => format!("the paper's form, from {}", folder_name(folder)),
+            Self::From(folder) => format!("the paper's form, from {}", folder.display()),
         }
     }
 
@@ -123,8 +123,7 @@ impl Form {
     }
 }
 
-/// The last part of a path, in letters, digits and dashes.
-fn folder_name(folder: &Path) -> String {
-    let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+/// A path in letters, digits and dashes, for names of files.
+fn in_a_name(path: &Path) -> String {
+    path.to_string_lossy().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }

@@ -175,7 +175,7 @@ impl<'a> Study<'a> {
         let mut options = form.options(self.arguments.scale);
         options.extend(more.iter().map(|word| (*word).to_owned()));
         options.extend(["--seed".to_owned(), seed.to_string()]);
-        let shown = format!("unmask train {} {}", group.programs.join(".ppl "), options.join(" "));
+        let shown = format!("unmask train {}.ppl {}", group.programs.join(".ppl "), options.join(" "));
         let mut words = vec!["unmask".to_owned(), "train".to_owned()];
         words.extend(files);
         words.extend(["-q".to_owned(), "--device".to_owned(), device.to_owned()]);
