@@ -8,10 +8,12 @@ mod data;
 mod error;
 mod files;
 mod infer;
+mod minibatch;
 mod program;
 mod trace;
 
 pub use data::Data;
 pub use error::Error;
+pub use minibatch::{Minibatch, MinibatchOptions, NormalExpert, Plated, Product};
 pub use program::{Builder, Draws, Model, Script, VariableInfo};
 pub use trace::{TraceOptions, Traced};

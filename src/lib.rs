@@ -54,12 +54,13 @@ pub mod foundation;
 pub mod generator;
 pub mod infer;
 pub mod network;
+pub mod plot;
 pub mod runtime;
 pub mod span;
 pub mod syntax;
 pub mod trace;
 pub mod value;
 
-pub use api::{Builder, Data, Draws, Error, Model, Script, TraceOptions, VariableInfo};
+pub use api::{Builder, Data, Draws, Error, MinibatchOptions, Model, Script, TraceOptions, VariableInfo};
 pub use infer::{InferOptions, Inferred, Method};
 pub use runtime::{HostFunction, Limits};

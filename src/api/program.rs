@@ -267,6 +267,12 @@ impl Model {
         Builder::default()
     }
 
+    /// A program of its own that may call the functions registered for this one, within the same limits.
+    pub(super) fn sibling(&self, name: &str, text: &str) -> Result<Self, Error> {
+        let Runtime { host, limits, .. } = &*self.script.runtime;
+        Builder { host: host.clone(), limits: *limits, ..Builder::default() }.source(name, text)
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.script.runtime.program.model(self.id).name

@@ -117,6 +117,12 @@ pub fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), 
     file.persist(path).map(|_| ()).map_err(|e| fail(e.error))
 }
 
+/// Makes a folder, and those above it, unless they are there.
+pub fn make_folder(path: &Path) -> Result<(), Failure> {
+    let fail = |error: io::Error| plain("E0905", format!("cannot write `{}`: {}", path.display(), error.kind()));
+    std::fs::create_dir_all(path).map_err(fail)
+}
+
 /// Writes to a file, whole or not at all, or without one to standard output.
 pub fn write_output(
     path: Option<&Path>,

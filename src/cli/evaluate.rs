@@ -1,18 +1,21 @@
 //! `unmask evaluate`: the quality of weights on programs, beside the exact posterior.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::console::{Failure, Status, plain, read, tell};
 use super::infer::write_text;
 use super::report::{Align, bar, columns};
 use super::train::program;
-use super::{EvaluateArgs, json as answers};
+use super::{DecodeArg, json as answers, named};
 use crate::api::Data;
-use crate::foundation::{Case, EvaluateOptions, Evaluated, Foundation, cases_of, evaluate};
+use crate::foundation::{Case, EvaluateOptions, Evaluated, Foundation, Judged, cases_of, evaluate};
+use crate::network::Device;
+use crate::trace::Mask;
 use crate::value;
 
 /// Decades of the histogram of var ln w: the lowest and the highest; what is beyond them is in the outermost.
@@ -21,11 +24,52 @@ const DECADES: (i32, i32) = (-5, 2);
 /// Variables of a program that are listed.
 const MOST_SHOWN: usize = 12;
 
+#[derive(Debug, Args)]
+pub(super) struct EvaluateArgs {
+    /// Programs, each with the inputs that have no prior: FILE or FILE=DATA.json
+    #[arg(required = true, value_name = "FILE[=DATA]")]
+    files: Vec<String>,
+    /// Look for imports in this directory too (also: the path list UNMASK_LIB)
+    #[arg(long = "lib", value_name = "DIR")]
+    libraries: Vec<PathBuf>,
+    /// Weights, in place of those built in
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Cases with exact answers: a JSON Lines file, or a folder with one of the name of each program
+    #[arg(long, value_name = "CASES")]
+    oracle: Option<PathBuf>,
+    /// How many cases of each program
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    cases: u64,
+    /// What is hidden of each execution
+    #[arg(long, default_value = "role", value_parser = named(Mask::ALL), conflicts_with = "oracle")]
+    mask: Mask,
+    /// How draws are decoded
+    #[arg(long, value_enum, default_value = "light")]
+    decode: DecodeArg,
+    /// Log densities alone: no draws, no weights
+    #[arg(long)]
+    no_draws: bool,
+    /// Where log densities are computed; draws are decoded on the processor
+    #[arg(long, default_value = "cpu", value_parser = named(Device::ALL))]
+    device: Device,
+    /// Same seed, same answer
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
 pub(super) fn evaluate_programs(arguments: &EvaluateArgs) -> Result<Status, Failure> {
     let foundation = foundation(arguments.weights.as_deref())?;
     let foundation = Arc::new(foundation.with_decode(arguments.decode.into()));
-    let draws = !arguments.no_draws;
-    let options = EvaluateOptions { seed: arguments.seed, draws, device: arguments.device };
+    let judged = if arguments.no_draws { Judged::Densities } else { Judged::Certificates };
+    let options = EvaluateOptions { seed: arguments.seed, judged, device: arguments.device };
     let mut found: Vec<(String, Evaluated)> = Vec::new();
     for file in &arguments.files {
         let (name, cases) = cases(arguments, file, foundation.encoding().digits())?;

@@ -1,18 +1,67 @@
 //! `unmask finetune`: weights that are fitted to one data set.
 
-use super::FinetuneArgs;
+use std::path::PathBuf;
+
+use clap::Args;
+
 use super::console::{Failure, Status, note, plain};
 use super::evaluate::foundation;
 use super::infer::show_progress;
-use crate::foundation::{FoundationError, TuneOptions};
+use super::{DataArgs, ModelArgs};
+use crate::foundation::{FoundationError, Minibatches, TuneOptions, TuneReport};
 use crate::infer::Query;
+
+#[derive(Debug, Args)]
+#[command(after_help = "The new weights answer `infer --weights FILE` on the same data.")]
+pub(super) struct FinetuneArgs {
+    #[command(flatten)]
+    program: ModelArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Weights to start from, in place of those built in
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Where the new weights go
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Steps of the optimiser
+    #[arg(long, value_name = "N", default_value_t = TuneOptions::default().steps,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    steps: u64,
+    /// Draws a step
+    #[arg(long, value_name = "N", default_value_t = TuneOptions::default().draws as u64,
+        value_parser = clap::value_parser!(u64).range(2..=4_096))]
+    draws: u64,
+    /// The largest learning rate
+    #[arg(long, value_name = "RATE", default_value_t = TuneOptions::default().rate)]
+    lr: f64,
+    /// Train so many layers of the encoder too, from the top
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    train_layers: usize,
+    /// Learn from minibatches of so many iterations of the plate, scaled to the whole
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    plate_k: Option<u64>,
+    /// Minibatches a step
+    #[arg(long, value_name = "N", requires = "plate_k", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=4_096))]
+    batch: u64,
+    /// Same seed, same weights
+    #[arg(long, default_value_t = TuneOptions::default().seed)]
+    seed: u64,
+    /// No progress bar
+    #[arg(short, long)]
+    quiet: bool,
+}
 
 pub(super) fn finetune(arguments: &FinetuneArgs) -> Result<Status, Failure> {
     let weights = foundation(arguments.weights.as_deref())?;
     let model = arguments.program.model()?;
-    let target = model.target(&arguments.data.read()?)?;
+    let data = arguments.data.read()?;
+    let target = model.target(&data)?;
     let wrong = |error: FoundationError| plain("E0735", format!("`{}` cannot be fitted: {error}", model.name()));
-    let query = Query::for_anchors::<FoundationError>(target.borrow(), arguments.seed).map_err(wrong)?;
+    let plated = match arguments.plate_k {
+        Some(k) => Some((model.plated(&data)?, k as usize)),
+        None => None,
+    };
     let options = TuneOptions {
         steps: arguments.steps,
         draws: arguments.draws as usize,
@@ -23,13 +72,29 @@ pub(super) fn finetune(arguments: &FinetuneArgs) -> Result<Status, Failure> {
     let (mut first, mut last) = (None, None);
     let tuned = show_progress(arguments.quiet, |progress| {
         progress.start("fine-tune", options.steps);
-        weights.tune(&query, &options, |report| {
+        let more = |report: &TuneReport| {
             progress.advance(1);
             progress.remark(&format!("bound {:.3}, {:.0} effective draws", report.bound, report.ess));
             first.get_or_insert(*report);
             last = Some(*report);
             true
-        })
+        };
+        match &plated {
+            None => {
+                let query = Query::for_anchors::<FoundationError>(target.borrow(), arguments.seed)?;
+                weights.tune(&query, &options, more)
+            }
+            Some((plated, k)) => {
+                let mut make = |index: u64| plated.minibatch_target(*k, options.seed, index);
+                let mut minibatches = Minibatches {
+                    make: &mut make,
+                    scale: plated.len() as f64 / *k as f64,
+                    is_local: &|name| plated.is_local(name),
+                    batch: arguments.batch as usize,
+                };
+                weights.tune_plated(&mut minibatches, &options, more)
+            }
+        }
     });
     tuned.map_err(wrong)?.save(&arguments.output).map_err(wrong)?;
     if let (Some(first), Some(last)) = (first, last) {

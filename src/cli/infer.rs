@@ -7,19 +7,21 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::console::{Failure, Status, plain, tell, write_file, write_folder, write_output};
+use super::console::{Failure, Status, make_folder, note, plain, tell, write_file, write_folder, write_output};
 use super::draws::Draws;
 use super::evaluate::foundation;
 use super::explain::Explained;
 use super::stan_csv::stan_csv;
 use super::zarr::{self, Observed};
 use super::{DecodeArg, InferArgs, json, report};
-use crate::api::{Data, Model, VariableInfo};
+use crate::api::{Data, MinibatchOptions, Model, VariableInfo};
 use crate::check::core::VariableKind;
 use crate::diagnostic::Diagnostic;
-use crate::infer::{InferOptions, Method, Progress, Silent, Weights};
+use crate::infer::{InferOptions, Inferred, Method, Progress, Silent, Weights};
+use crate::plot::{Figure, Histograms, Panel, PlotError};
 use crate::runtime::Supplied;
 use crate::syntax::ast::Role;
+use crate::value::unravel;
 
 pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
     let method = Method::named(&arguments.method).map_err(|error| plain("E0705", Diagnostic::from(&error).message))?;
@@ -35,7 +37,18 @@ pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
     };
     let model = arguments.program.model()?;
     let data = arguments.data.read()?;
-    let answer = show_progress(arguments.quiet, |progress| model.infer_with(&data, &options, progress));
+    let answer = show_progress(arguments.quiet, |progress| match arguments.plate_k {
+        None => model.infer_with(&data, &options, progress),
+        Some(k) => {
+            let minibatches = MinibatchOptions {
+                k: k as usize,
+                experts: arguments.experts as usize,
+                corrected: !arguments.plain_product,
+            };
+            let inferred = model.infer_minibatches(&data, &options, &minibatches, progress)?;
+            Ok((inferred, model.script().sources().clone()))
+        }
+    });
     let (inferred, sources) = answer?;
     tell(&inferred.warnings, &sources);
     let explained = match arguments.explain {
@@ -47,6 +60,9 @@ pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
     } else {
         report::table(&inferred, arguments.all) + &explained.map_or_else(String::new, |explained| explained.text())
     };
+    if let Some(folder) = &arguments.plot {
+        plot(&inferred, folder)?;
+    }
     let mut reported = false;
     for path in &arguments.output {
         match path.extension().and_then(|e| e.to_str()) {
@@ -65,6 +81,41 @@ pub(super) fn infer(arguments: &InferArgs) -> Result<Status, Failure> {
         write_text(None, &text)?;
     }
     Ok(if inferred.certified { Status::Fine } else { Status::NotCertified })
+}
+
+/// Histograms that are drawn at most.
+const MOST_PANELS: usize = 60;
+
+/// Histograms of the scalars, choices first, in one picture.
+fn plot(inferred: &Inferred, folder: &Path) -> Result<(), Failure> {
+    let mut panels = Vec::new();
+    let weights = &inferred.posterior.weights;
+    for variable in Draws::new(inferred).variables {
+        let name = &variable.name;
+        let rows: Vec<Vec<f64>> = (0..weights.len()).map(|draw| variable.numbers(draw)).collect();
+        for element in 0..variable.size() {
+            let at: Vec<String> = unravel(&variable.shape, element).iter().map(ToString::to_string).collect();
+            let title = if at.is_empty() { name.clone() } else { format!("{name}[{}]", at.join(",")) };
+            let values = rows.iter().map(|row| row[element]).collect();
+            panels.push(Panel { title, values, weights: weights.clone() });
+        }
+        if panels.len() > MOST_PANELS {
+            note(&format!("the picture shows {MOST_PANELS} of the scalars"));
+            panels.truncate(MOST_PANELS);
+            break;
+        }
+    }
+    let verdict = if inferred.certified { "certified" } else { "NOT CERTIFIED" };
+    let title = format!("{} · {} · {verdict}", inferred.model, inferred.method);
+    let figure = Figure::Histograms(Histograms { title, axis: String::new(), panels });
+    let drawn = |error: PlotError| plain("E0909", error.to_string());
+    let files =
+        [("posterior.svg", figure.svg().map_err(drawn)?.into_bytes()), ("posterior.png", figure.png().map_err(drawn)?)];
+    make_folder(folder)?;
+    for (name, bytes) in files {
+        write_file(&folder.join(name), |to| Ok(to.write_all(&bytes)?))?;
+    }
+    Ok(())
 }
 
 /// The weights that are asked for; `none` for none.

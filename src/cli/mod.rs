@@ -1,5 +1,6 @@
 //! The command line: arguments, files, printing. Everything else is in the modules below it.
 
+mod attend;
 mod console;
 mod doc;
 mod draws;
@@ -14,6 +15,7 @@ mod json;
 mod recipe;
 mod render;
 mod report;
+mod reproduce;
 mod sbc;
 mod simulate;
 mod stan_csv;
@@ -33,9 +35,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::api::{Builder, Data, Model, Script};
 use crate::check;
-use crate::foundation::{Decode, TuneOptions};
+use crate::foundation::Decode;
 use crate::infer::{CalibrationOptions, GewekeOptions, InferOptions, Method};
-use crate::network::Device;
 use crate::runtime::Limits;
 use crate::span::{FileId, SourceMap};
 use crate::syntax;
@@ -70,13 +71,17 @@ enum Command {
     /// Train a network to fill in what is masked of programs' executions
     Train(Box<TrainArgs>),
     /// Fit weights to one data set
-    Finetune(Box<FinetuneArgs>),
+    Finetune(Box<finetune::FinetuneArgs>),
     /// The quality of weights on programs, beside the exact posterior
-    Evaluate(Box<EvaluateArgs>),
+    Evaluate(Box<evaluate::EvaluateArgs>),
+    /// What a network reads of a query while it reads it: attention, text against text
+    Attend(Box<attend::AttendArgs>),
     /// Check an engine on data that the model makes: simulation-based calibration
     Sbc(Box<SbcArgs>),
     /// Check the kernel of Metropolis-Hastings on a model: Geweke's joint-distribution test
     Geweke(Box<GewekeArgs>),
+    /// The tables and figures of Wu and Goodman (2022), and an ablation
+    Reproduce(Box<reproduce::ReproduceArgs>),
     /// Look up a distribution, function or library item; without a name, all of them
     Doc(DocArgs),
 }
@@ -197,82 +202,6 @@ struct TraceArgs {
     output: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "The new weights answer `infer --weights FILE` on the same data.")]
-struct FinetuneArgs {
-    #[command(flatten)]
-    program: ModelArgs,
-    #[command(flatten)]
-    data: DataArgs,
-    /// Weights to start from, in place of those built in
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
-    /// Where the new weights go
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
-    /// Steps of the optimiser
-    #[arg(long, value_name = "N", default_value_t = TuneOptions::default().steps,
-        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    steps: u64,
-    /// Draws a step
-    #[arg(long, value_name = "N", default_value_t = TuneOptions::default().draws as u64,
-        value_parser = clap::value_parser!(u64).range(2..=4_096))]
-    draws: u64,
-    /// The largest learning rate
-    #[arg(long, value_name = "RATE", default_value_t = TuneOptions::default().rate)]
-    lr: f64,
-    /// Train so many layers of the encoder too, from the top
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    train_layers: usize,
-    /// Same seed, same weights
-    #[arg(long, default_value_t = TuneOptions::default().seed)]
-    seed: u64,
-    /// No progress bar
-    #[arg(short, long)]
-    quiet: bool,
-}
-
-#[derive(Debug, Args)]
-struct EvaluateArgs {
-    /// Programs, each with the inputs that have no prior: FILE or FILE=DATA.json
-    #[arg(required = true, value_name = "FILE[=DATA]")]
-    files: Vec<String>,
-    /// Look for imports in this directory too (also: the path list UNMASK_LIB)
-    #[arg(long = "lib", value_name = "DIR")]
-    libraries: Vec<PathBuf>,
-    /// Weights, in place of those built in
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
-    /// Cases with exact answers: a JSON Lines file, or a folder with one of the name of each program
-    #[arg(long, value_name = "CASES")]
-    oracle: Option<PathBuf>,
-    /// How many cases of each program
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 100,
-        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    cases: u64,
-    /// What is hidden of each execution
-    #[arg(long, default_value = "role", value_parser = named(Mask::ALL), conflicts_with = "oracle")]
-    mask: Mask,
-    /// How draws are decoded
-    #[arg(long, value_enum, default_value = "light")]
-    decode: DecodeArg,
-    /// Log densities alone: no draws, no weights
-    #[arg(long)]
-    no_draws: bool,
-    /// Where log densities are computed; draws are decoded on the processor
-    #[arg(long, default_value = "cpu", value_parser = named(Device::ALL))]
-    device: Device,
-    /// Same seed, same answer
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    /// Write to this file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-}
-
 /// How the network decodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum DecodeArg {
@@ -332,9 +261,21 @@ struct InferArgs {
     /// How the network decodes
     #[arg(long, value_enum, default_value = "light")]
     decode: DecodeArg,
+    /// Infer from minibatches of so many iterations of the plate, each by itself, and multiply what they say of the rest
+    #[arg(long, value_name = "K", conflicts_with = "explain", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    plate_k: Option<u64>,
+    /// How many minibatches
+    #[arg(long, value_name = "N", requires = "plate_k", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    experts: u64,
+    /// The plain product: the prior counts once for each minibatch
+    #[arg(long, requires = "plate_k")]
+    plain_product: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Draw a histogram of each variable into this folder, as SVG and PNG
+    #[arg(long, value_name = "DIR")]
+    plot: Option<PathBuf>,
     /// Show every variable, however many there are
     #[arg(long)]
     all: bool,
@@ -455,8 +396,10 @@ pub fn main() -> ExitCode {
         Command::Train(arguments) => train::train(&arguments),
         Command::Finetune(arguments) => finetune::finetune(&arguments),
         Command::Evaluate(arguments) => evaluate::evaluate_programs(&arguments),
+        Command::Attend(arguments) => attend::attend(&arguments),
         Command::Sbc(arguments) => sbc::sbc(&arguments),
         Command::Geweke(arguments) => geweke::geweke(&arguments),
+        Command::Reproduce(arguments) => reproduce::reproduce(&arguments),
         Command::Doc(arguments) => doc::doc(arguments.name.as_deref(), arguments.markdown),
     };
     match status {

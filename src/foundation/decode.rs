@@ -13,7 +13,9 @@ use super::prompt::{Prompt, names_in_order};
 use super::tuning::{TuneOptions, TuneReport};
 use super::weights::{Decode, Foundation};
 use crate::dist::log_sum_exp;
-use crate::infer::anchors::{Anchors, Conditional, Decoded, Drawn, Paused, Presence, Shares, Walk, pick};
+use crate::infer::anchors::{
+    Anchors, Conditional, Decoded, Drawn, Paused, Presence, Shares, Walk, own_log_density, pick,
+};
 use crate::infer::{Amortized, Defence, Drawer, Query, Stream, StreamPurpose, stream};
 use crate::network::{Batch, Decoding, Encoded, NetworkError, Sequence};
 use crate::runtime::annotate;
@@ -68,6 +70,10 @@ pub(super) struct Answered {
     pub element: [f32; ELEMENT_FEATURES],
     pub candidates: Candidates,
     pub value: f64,
+    /// ln of the density or mass with which the network drew it.
+    pub log_network: f64,
+    /// The same of its own distribution, where that has one coordinate.
+    pub log_own: Option<f64>,
 }
 
 /// A draw of the network alone, with all that gradients need.
@@ -368,6 +374,8 @@ fn finish(walks: &mut [Walk<'_>], mut drafts: Vec<Draft>, defence: Defence) -> V
 fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u32>), outputs: &[f32]) {
     let Some(Asked { candidates, anchors, element }) = draft.asked.take() else { return };
     let adjusted = candidates.adjusted(outputs);
+    let before = draft.log_network;
+    let mut log_own = None;
     let value = match anchors {
         Conditional::Real(mixture) => {
             let z = match draft.forced.as_ref().map(|values| values[index]) {
@@ -378,6 +386,7 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u
             };
             draft.log_network += adjusted.log_density(z);
             draft.log_anchors += mixture.log_density(z);
+            log_own = mixture.own().iter().flatten().next().map(|own| own_log_density(own, z));
             match row {
                 None => draft.previous = Previous::real(z, &candidates),
                 Some(row) => {
@@ -410,7 +419,8 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u
         }
     };
     if let Some(answered) = &mut draft.answered {
-        answered.push(Answered { index, element, candidates, value });
+        let log_network = draft.log_network - before;
+        answered.push(Answered { index, element, candidates, value, log_network, log_own });
     }
 }
 

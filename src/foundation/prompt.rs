@@ -13,6 +13,7 @@ use crate::network::Sequence;
 use crate::runtime::{Annotated, Line};
 use crate::span::FileId;
 use crate::syntax::{self, ast};
+use crate::trace::{Statement, take_statements};
 use crate::value::Value;
 
 /// Tokens that a program has at most after iterations were left out.
@@ -162,21 +163,14 @@ fn minibatch<'l>(
     order: impl FnOnce(&mut Vec<i64>),
 ) -> Vec<&'l Line> {
     let length = |text: &str| syntax::lex(FileId::default(), text).tokens.len();
-    let Some(ast::ItemKind::Model(model)) = file.items.last_mut().map(|item| &mut item.kind) else {
-        return Vec::new();
-    };
     // Each statement with its lines, its iteration (where all its lines are of one), and its tokens.
-    let mut rest = lines.iter();
-    let mut statements: Vec<(ast::Stmt, Vec<&Line>, Option<i64>, usize)> = Vec::new();
-    for statement in std::mem::take(&mut model.body.statements) {
-        let text = syntax::print_statement(&statement);
-        let count =
-            syntax::lex(FileId::default(), &text).tokens.iter().filter(|(t, _)| *t == syntax::Token::At).count();
-        let own: Vec<&Line> = rest.by_ref().take(count).collect();
-        let first = own.first().and_then(|l| l.indices.first().copied());
-        let iteration = first.filter(|i| own.iter().all(|l| l.indices.first() == Some(i)));
-        statements.push((statement, own, iteration, length(&text)));
-    }
+    let taken = take_statements(file, lines).into_iter();
+    let statements: Vec<(ast::Stmt, Vec<&Line>, Option<i64>, usize)> = taken
+        .map(|Statement { statement, lines, iteration }| {
+            let tokens = length(&syntax::print_statement(&statement));
+            (statement, lines, iteration, tokens)
+        })
+        .collect();
     let mut iterations: Vec<i64> = statements.iter().filter_map(|(_, _, iteration, _)| *iteration).collect();
     iterations.sort_unstable();
     iterations.dedup();

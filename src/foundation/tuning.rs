@@ -10,9 +10,9 @@ use super::error::FoundationError;
 use super::feature::push_components;
 use super::head::OUTPUTS;
 use super::weights::{Decode, Foundation};
-use crate::infer::anchors::Anchors;
-use crate::infer::{Query, pareto_smooth, weights_ess};
-use crate::network::{Adam, AdamOptions, Batch, Seeds};
+use crate::infer::anchors::{Anchors, Element};
+use crate::infer::{Query, Target, pareto_smooth, weights_ess};
+use crate::network::{Adam, AdamOptions, Batch, Gradients, Seeds};
 
 /// How to fine-tune.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,41 +66,19 @@ impl Foundation {
         mut more: impl FnMut(&TuneReport) -> bool,
     ) -> Result<Self, FoundationError> {
         let anchors = Anchors::new(&query.compiled, &query.prior)?;
-        let mut tuned = Self {
-            network: self.network.duplicate()?,
-            encoding: self.encoding.clone(),
-            anchors: self.anchors,
-            decode: Decode::Light,
-            limit: self.limit,
-            familiarity: self.familiarity.clone(),
-        };
+        let mut tuned = self.duplicate()?;
         tuned.network.train_layers(Some(options.layers));
         let schedule = AdamOptions { rate: options.rate, warmup: 5, total: options.steps + 1, clip: 1.0 };
         let mut adam = Adam::new(&tuned.network, schedule);
         for step in 0..options.steps {
             let prepared = tuned.prepare(query)?;
             let recorded = prepared.record(&anchors, options.draws, (options.seed, TUNING + step))?;
-            let (factors, mut report) = factors(&recorded);
+            let log_weights: Vec<f64> = recorded.iter().map(|r| r.log_weight).collect();
+            let (factors, mut report) = factors(&log_weights, (LARGEST, true));
+            report.step = step + 1;
             let batch = batch(&prepared, &anchors, &recorded)?;
             drop(prepared);
-            report.step = step + 1;
-            let pass = tuned.network.forward(&batch)?;
-            let Some(outputs) = pass.head() else { return Err(FoundationError::NothingMasked) };
-            let mut gradient = vec![0.0; outputs.len()];
-            let mut at = 0;
-            for (draw, factor) in recorded.iter().zip(&factors) {
-                for answered in &draw.answered {
-                    let end = at + answered.candidates.components.len() * OUTPUTS;
-                    let own = &outputs[at..end];
-                    if *factor != 0.0 {
-                        let adjusted = answered.candidates.adjusted(own);
-                        adjusted.gradient(answered.value, own, *factor, &mut gradient[at..end]);
-                    }
-                    at = end;
-                }
-            }
-            let seeds = Seeds { head: Some(gradient), ..Seeds::default() };
-            let gradients = pass.backward(seeds)?;
+            let gradients = gradients(&tuned, &batch, &recorded, &factors)?;
             adam.step(&mut tuned.network, &gradients)?;
             if !more(&report) {
                 break;
@@ -111,21 +89,145 @@ impl Foundation {
     }
 }
 
+/// Minibatches of a plate, from which weights learn the posterior of the whole.
+pub struct Minibatches<'m> {
+    /// Minibatch number so many as a query.
+    pub make: &'m mut dyn FnMut(u64) -> Result<Target, FoundationError>,
+    /// Iterations of the whole for each of a minibatch, n/k.
+    pub scale: f64,
+    /// Whether a variable (dotted, without subscripts) is of the plate.
+    pub is_local: &'m dyn Fn(&str) -> bool,
+    /// Minibatches a step.
+    pub batch: usize,
+}
+
+impl Foundation {
+    /// Weights for one plated query that see a few of its iterations at a time: the evidence lower bound with what is of the
+    /// plate scaled by n/k (equation 4 and A.8 of the paper), by the score-function estimator with a leave-one-out baseline
+    /// within each minibatch. Steps go on until `more` says no.
+    ///
+    /// # Errors
+    /// As [`Foundation::tune`]; [`FoundationError::NoOwnDistribution`] for a variable outside the plate that has no distribution
+    /// of one coordinate.
+    pub fn tune_plated(
+        &self,
+        minibatches: &mut Minibatches<'_>,
+        options: &TuneOptions,
+        mut more: impl FnMut(&TuneReport) -> bool,
+    ) -> Result<Self, FoundationError> {
+        let mut tuned = self.duplicate()?;
+        tuned.network.train_layers(Some(options.layers));
+        let schedule = AdamOptions { rate: options.rate, warmup: 5, total: options.steps + 1, clip: 1.0 };
+        let mut adam = Adam::new(&tuned.network, schedule);
+        let size = minibatches.batch.max(1);
+        for step in 0..options.steps {
+            let mut sum: Option<Gradients> = None;
+            let mut mean = TuneReport { step: step + 1, bound: 0.0, variance: 0.0, ess: 0.0 };
+            for index in step * size as u64..(step + 1) * size as u64 {
+                let target = (minibatches.make)(index)?;
+                let query = Query::for_anchors::<FoundationError>(target.borrow(), options.seed)?;
+                let anchors = Anchors::new(&query.compiled, &query.prior)?;
+                let prepared = tuned.prepare(&query)?;
+                let recorded = prepared.record(&anchors, options.draws, (options.seed, TUNING + index))?;
+                let addresses = query.compiled.addresses();
+                let is_local: Vec<bool> = anchors
+                    .elements()
+                    .iter()
+                    .map(|element| (minibatches.is_local)(addresses.name(element.key.0)))
+                    .collect();
+                let scaled = |r: &Recorded| scaled(r, minibatches.scale, &is_local, anchors.elements());
+                let log_weights: Vec<f64> = recorded.iter().map(scaled).collect::<Result<_, _>>()?;
+                let (mut factors, report) = factors(&log_weights, (LARGEST * minibatches.scale.max(1.0), false));
+                factors.iter_mut().for_each(|f| *f /= size as f64);
+                mean.bound += report.bound / size as f64;
+                mean.variance += report.variance / size as f64;
+                mean.ess += report.ess / size as f64;
+                let batch = batch(&prepared, &anchors, &recorded)?;
+                drop(prepared);
+                let found = gradients(&tuned, &batch, &recorded, &factors)?;
+                match &mut sum {
+                    Some(sum) => sum.add(&found),
+                    None => sum = Some(found),
+                }
+            }
+            if let Some(gradients) = sum {
+                adam.step(&mut tuned.network, &gradients)?;
+            }
+            if !more(&mean) {
+                break;
+            }
+        }
+        tuned.network.train_layers(None);
+        Ok(tuned)
+    }
+
+    /// Weights of their own with the same values.
+    fn duplicate(&self) -> Result<Self, FoundationError> {
+        Ok(Self {
+            network: self.network.duplicate()?,
+            encoding: self.encoding.clone(),
+            anchors: self.anchors,
+            decode: Decode::Light,
+            limit: self.limit,
+            familiarity: self.familiarity.clone(),
+        })
+    }
+}
+
+/// The log weight of a draw for the whole plate: what is of the plate counts so many times.
+fn scaled(draw: &Recorded, scale: f64, is_local: &[bool], elements: &[Element]) -> Result<f64, FoundationError> {
+    let mut outside = 0.0;
+    for answered in &draw.answered {
+        if is_local.get(answered.index).copied().unwrap_or(false) {
+            continue;
+        }
+        let name = || elements.get(answered.index).map_or_else(String::new, |element| element.name.clone());
+        let log_own = answered.log_own.ok_or_else(|| FoundationError::NoOwnDistribution { name: name() })?;
+        outside += log_own - answered.log_network;
+    }
+    Ok(scale * draw.log_weight + (1.0 - scale) * outside)
+}
+
+/// Gradients of the loss whose derivative with respect to each draw's ln q is its factor.
+fn gradients(
+    tuned: &Foundation,
+    batch: &Batch,
+    recorded: &[Recorded],
+    factors: &[f64],
+) -> Result<Gradients, FoundationError> {
+    let pass = tuned.network.forward(batch)?;
+    let Some(outputs) = pass.head() else { return Err(FoundationError::NothingMasked) };
+    let mut gradient = vec![0.0; outputs.len()];
+    let mut at = 0;
+    for (draw, factor) in recorded.iter().zip(factors) {
+        for answered in &draw.answered {
+            let end = at + answered.candidates.components.len() * OUTPUTS;
+            let own = &outputs[at..end];
+            if *factor != 0.0 {
+                let adjusted = answered.candidates.adjusted(own);
+                adjusted.gradient(answered.value, own, *factor, &mut gradient[at..end]);
+            }
+            at = end;
+        }
+    }
+    Ok(pass.backward(Seeds { head: Some(gradient), ..Seeds::default() })?)
+}
+
 /// Rounds of draws that are for fine-tuning: apart from those of answers.
 const TUNING: u64 = 1 << 20;
 
-/// The factor of each draw's ∇ ln q in the gradient of the loss.
-fn factors(recorded: &[Recorded]) -> (Vec<f64>, TuneReport) {
-    let log_weights: Vec<f64> = recorded.iter().map(|r| r.log_weight).collect();
+/// The factor of each draw's ∇ ln q in the gradient of the loss. Log weights further than `largest` from the mean pull no
+/// harder; `forward`: whether the weights, where they are good enough, say where the posterior is.
+fn factors(log_weights: &[f64], (largest, forward): (f64, bool)) -> (Vec<f64>, TuneReport) {
     let finite: Vec<f64> = log_weights.iter().copied().filter(|w| w.is_finite()).collect();
     let n = finite.len() as f64;
     let mean = finite.iter().sum::<f64>() / n.max(1.0);
     let variance = finite.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    let smoothed = pareto_smooth(&log_weights).map(|p| p.weights).unwrap_or_default();
+    let smoothed = pareto_smooth(log_weights).map(|p| p.weights).unwrap_or_default();
     let ess = if smoothed.is_empty() { 0.0 } else { weights_ess(&smoothed) };
     let factor = |(i, w): (usize, &f64)| {
-        let reverse = if w.is_finite() { -(w - mean).clamp(-LARGEST, LARGEST) / (n - 1.0).max(1.0) } else { 0.0 };
-        let forward = if ess >= ENOUGH { -smoothed.get(i).copied().unwrap_or(0.0) } else { 0.0 };
+        let reverse = if w.is_finite() { -(w - mean).clamp(-largest, largest) / (n - 1.0).max(1.0) } else { 0.0 };
+        let forward = if forward && ess >= ENOUGH { -smoothed.get(i).copied().unwrap_or(0.0) } else { 0.0 };
         reverse + forward
     };
     let factors = log_weights.iter().enumerate().map(factor).collect();

@@ -168,6 +168,34 @@ fn tail(draws: &[(f64, f64)], total: f64, ess: Option<f64>) -> Option<f64> {
     tail_shape(&picked)
 }
 
+impl VariableSummary {
+    /// Of a real scalar with independent draws, which all count alike.
+    pub fn of_draws(name: String, draws: &[f64]) -> Self {
+        let n = draws.len() as f64;
+        let mean = draws.iter().sum::<f64>() / n;
+        let sd = (draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+        let present: Vec<(f64, f64)> = draws.iter().map(|x| (*x, 1.0 / n)).collect();
+        Self {
+            name,
+            deterministic: false,
+            mean,
+            sd,
+            q5: weighted_quantile(&present, 0.05),
+            q50: weighted_quantile(&present, 0.5),
+            q95: weighted_quantile(&present, 0.95),
+            ess: Some(n),
+            r_hat: None,
+            mcse: sd / n.sqrt(),
+            mcse_sd: None,
+            mcse_quantiles: None,
+            tail: tail(&present, 1.0, Some(n)),
+            probabilities: None,
+            exists: None,
+            histogram: histogram(&present),
+        }
+    }
+}
+
 fn probabilities(draws: &[(f64, f64)], total: f64, base: Base) -> Option<Vec<(String, f64)>> {
     if base == Base::Real {
         return None;

@@ -5,7 +5,9 @@
 
 mod execution;
 mod mask;
+mod minibatch;
 
 pub use crate::runtime::{Annotated, Line, MAX_LINES, NotAnnotated, annotate};
 pub use execution::{Choice, Trace, Tracer};
 pub use mask::Mask;
+pub use minibatch::{NoMinibatch, Plate, Statement, take_statements};

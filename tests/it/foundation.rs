@@ -18,7 +18,7 @@ fn target(source: &str, data: &[&str]) -> Target {
 /// A network of a few thousand parameters.
 const SMALL: Shape = Shape::Compact { width: 16, layers: 1, context: 1_024 };
 
-fn small(anchors: AnchorKind, seed: u64) -> Foundation {
+pub(crate) fn small(anchors: AnchorKind, seed: u64) -> Foundation {
     Foundation::untrained(Encoding::Lexeme(Vocabulary::lexeme(&["rosenbrock"])), anchors, SMALL, seed).unwrap()
 }
 

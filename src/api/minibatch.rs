@@ -1,0 +1,410 @@
+//! Inference on plated programs from minibatches: a few iterations at a time, and products of what these say.
+
+use std::sync::Arc;
+
+use nalgebra::{DMatrix, DVector};
+use rand::RngExt as _;
+use rand::seq::SliceRandom as _;
+use rand_distr::StandardNormal;
+use rustc_hash::FxHashMap;
+
+use super::{Data, Error, Model};
+use crate::diagnostic::Diagnostic;
+use crate::dist::Support;
+use crate::foundation::FoundationError;
+use crate::infer::{InferOptions, Inferred, Method, Progress, Stream, Target, VariableSummary};
+use crate::runtime::{Addresses, Handler, Law, Site, Stop, random_stream};
+use crate::span::{SourceMap, Span};
+use crate::trace::{Annotated, NoMinibatch, NotAnnotated, Plate, annotate};
+use crate::value::{Column, Posterior, Value};
+
+/// Random streams of what minibatches hold: apart from those of draws.
+const CHOICE: u64 = 0x6d69_6e69_6261_7463;
+
+/// Draws of the prior, of which its moments are taken.
+const PRIOR: usize = 10_000;
+
+/// Draws of a product where the caller names no number.
+const DRAWS: usize = 1_000;
+
+/// How to infer from minibatches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinibatchOptions {
+    /// Iterations of the plate in each.
+    pub k: usize,
+    /// How many minibatches, drawn independently, each without replacement.
+    pub experts: usize,
+    /// Whether the prior, which every expert has in it, is taken out of all but one, and what data occur in several counts less;
+    /// otherwise the plain product, as in the paper.
+    pub corrected: bool,
+}
+
+/// A query on a plated program, of which minibatches can be taken.
+#[derive(Debug)]
+pub struct Plated {
+    model: Model,
+    annotated: Annotated,
+    plate: Plate,
+}
+
+/// A minibatch as a query of its own.
+#[derive(Debug)]
+pub struct Minibatch {
+    /// The program: straight lines, with the data in it.
+    pub model: Model,
+    /// The iterations of the whole that it has, by their numbers in it.
+    pub chosen: Vec<i64>,
+}
+
+/// A normal distribution over coordinates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NormalExpert {
+    /// Its mean.
+    pub mean: DVector<f64>,
+    /// The inverse of its covariance.
+    pub precision: DMatrix<f64>,
+}
+
+/// A variable outside the plate, and its support.
+pub type Outside = (Arc<str>, Support<f64>);
+
+/// The product of what minibatches say of the variables outside the plate.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// The variables, with the support by which each becomes coordinates.
+    pub variables: Vec<Outside>,
+    /// The prior.
+    pub prior: NormalExpert,
+    /// One a minibatch.
+    pub experts: Vec<NormalExpert>,
+    /// Iterations of a minibatch, and of the whole.
+    pub sizes: (usize, usize),
+}
+
+/// A failure that has no place in a source.
+fn wrong(message: String) -> Error {
+    Error::without_source(Diagnostic::error("E0736", message))
+}
+
+impl NormalExpert {
+    /// The normal distribution with the moments of weighted points, `[draws][coordinates]`; `None` where these have no spread.
+    pub fn of_moments(points: &[Vec<f64>], weights: &[f64]) -> Option<Self> {
+        let n = points.first()?.len();
+        let total: f64 = weights.iter().sum();
+        let mut mean = DVector::zeros(n);
+        for (point, weight) in points.iter().zip(weights) {
+            mean += DVector::from_column_slice(point) * (weight / total);
+        }
+        let mut covariance = DMatrix::zeros(n, n);
+        for (point, weight) in points.iter().zip(weights) {
+            let away = DVector::from_column_slice(point) - &mean;
+            covariance += &away * away.transpose() * (weight / total);
+        }
+        let precision = covariance.cholesky()?.inverse();
+        precision.iter().chain(mean.iter()).all(|x| x.is_finite()).then_some(Self { mean, precision })
+    }
+
+    /// ln of its density.
+    pub fn log_density(&self, z: &[f64]) -> f64 {
+        let away = DVector::from_column_slice(z) - &self.mean;
+        let log_det = self.precision.clone().cholesky().map_or(f64::NAN, |c| 2.0 * c.l().diagonal().map(f64::ln).sum());
+        let n = z.len() as f64;
+        0.5 * (log_det - (away.transpose() * &self.precision * &away)[0]) - n * crate::dist::HALF_LN_TWO_PI
+    }
+}
+
+impl Product {
+    /// The product of the experts: means weighted by precisions, which add up (A.8 of the paper).
+    ///
+    /// Corrected, each expert counts as what its data add to the prior, so that the prior is there once; the n_e experts of k
+    /// iterations together count as no more than the n iterations that there are, by a factor n/(n_e k) where that is below 1.
+    /// `None` where the result has no density.
+    pub fn normal(&self, corrected: bool) -> Option<NormalExpert> {
+        let (k, n) = self.sizes;
+        let temper = if corrected { (n as f64 / (self.experts.len() * k) as f64).min(1.0) } else { 1.0 };
+        let once = if corrected { 1.0 - temper * self.experts.len() as f64 } else { 0.0 };
+        let mut precision = &self.prior.precision * once;
+        let mut weighted = &self.prior.precision * &self.prior.mean * once;
+        for expert in &self.experts {
+            precision += &expert.precision * temper;
+            weighted += &expert.precision * &expert.mean * temper;
+        }
+        let mean = precision.clone().cholesky()?.solve(&weighted);
+        Some(NormalExpert { mean, precision })
+    }
+
+    /// Coordinates of values of the variables, and ln of the Jacobian determinant from coordinates to values.
+    pub fn coordinates(&self, values: &[Value]) -> (Vec<f64>, f64) {
+        let mut z = Vec::new();
+        let mut log_jacobian = 0.0;
+        for ((_, support), value) in self.variables.iter().zip(values) {
+            let own = support.unconstrain(&value.to_f64s());
+            log_jacobian += support.constrain(&own).1;
+            z.extend(own);
+        }
+        (z, log_jacobian)
+    }
+}
+
+/// Supports of the variables of an execution of the prior.
+struct Supports {
+    rng: Stream,
+    found: FxHashMap<Arc<str>, Support<f64>>,
+}
+
+impl Handler for Supports {
+    fn choose(&mut self, site: &Site<'_>, addresses: &Addresses) -> Result<Value, Stop> {
+        if let (Some((variable, [])), Law::Family(distribution)) = (addresses.parts(site.address), site.law) {
+            self.found.insert(addresses.name(variable).clone(), distribution.support());
+        }
+        site.simulate.unwrap_or(site.law).sample(&mut self.rng).map_err(|_| Stop::Reject)
+    }
+
+    fn observe(&mut self, _: &Site<'_>, _: &Value, _: bool, _: &Addresses) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn factor(&mut self, _: f64, _: Span) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+impl Model {
+    /// The query as one of which minibatches can be taken.
+    ///
+    /// # Errors
+    /// Where it has no straight-line form, or no plate with observations.
+    pub fn plated(&self, data: &Data) -> Result<Plated, Error> {
+        let planned = self.on_target(data, |target: &Target| -> Result<_, NotAnnotated> {
+            let annotated = annotate(&target.runtime, target.model, &target.conditions)?;
+            let plate = Plate::of(&target.runtime.program, target.model, &annotated);
+            Ok((annotated, plate))
+        });
+        let ((annotated, plate), ..) = planned?;
+        let plate = plate.map_err(|error: NoMinibatch| Error::without_source(Diagnostic::from(&error)))?;
+        Ok(Plated { model: self.clone(), annotated, plate })
+    }
+
+    /// What minibatches of a plated query say of the variables outside the plate: each is inferred by itself, by the method of
+    /// `options`, and becomes a normal distribution over unconstrained coordinates.
+    ///
+    /// # Errors
+    /// As [`Model::plated`]; where a variable outside the plate is discrete or an array of several statements; where a minibatch
+    /// cannot be inferred.
+    pub fn experts(
+        &self,
+        data: &Data,
+        options: &InferOptions,
+        minibatches: &MinibatchOptions,
+        progress: &mut dyn Progress,
+    ) -> Result<Product, Error> {
+        let plated = self.plated(data)?;
+        let globals = plated.globals()?;
+        let first = plated.minibatch(minibatches.k, options.seed, 0)?;
+        let variables = supports(&first.model, &globals, options.seed)?;
+        let prior =
+            InferOptions { method: Method::named("prior").unwrap_or_default(), draws: Some(PRIOR), ..options.clone() };
+        let prior = expert(&first.model.infer(&Data::new(), &prior)?, &variables)?;
+        progress.start("minibatches", minibatches.experts as u64);
+        let mut experts = Vec::with_capacity(minibatches.experts);
+        for index in 0..minibatches.experts as u64 {
+            let minibatch = plated.minibatch(minibatches.k, options.seed, index)?;
+            experts.push(expert(&minibatch.model.infer(&Data::new(), options)?, &variables)?);
+            progress.advance(1);
+        }
+        Ok(Product { variables, prior, experts, sizes: (minibatches.k, plated.len()) })
+    }
+
+    /// The posterior of the variables outside the plate by the product of what minibatches say ([`Model::experts`]): never
+    /// certified, since no density that uses all data is looked at.
+    ///
+    /// # Errors
+    /// As [`Model::experts`], and where the product has no density.
+    ///
+    /// ```
+    /// use unmask::infer::{InferOptions, Silent};
+    /// use unmask::{Data, MinibatchOptions, Model};
+    /// let source = "model m { given n: int; sample a ~ normal(0, 1); plate i in 0..n { observe y[i] ~ normal(a, 1); } }";
+    /// let model = Model::from_source("m.ppl", source)?;
+    /// let data = Data::new().with("y", vec![1.0, 2.0, 1.5, 0.5]);
+    /// let minibatches = MinibatchOptions { k: 4, experts: 1, corrected: true };
+    /// let inferred = model.infer_minibatches(&data, &InferOptions::default(), &minibatches, &mut Silent)?;
+    /// assert!((inferred.mean("a").unwrap() - 1.0).abs() < 0.1 && !inferred.certified);
+    /// # Ok::<(), unmask::Error>(())
+    /// ```
+    pub fn infer_minibatches(
+        &self,
+        data: &Data,
+        options: &InferOptions,
+        minibatches: &MinibatchOptions,
+        progress: &mut dyn Progress,
+    ) -> Result<Inferred, Error> {
+        let start = std::time::Instant::now();
+        let product = self.experts(data, options, minibatches, progress)?;
+        let refused =
+            || wrong("the product of these minibatches has no density: more of them, or larger ones, may have".into());
+        let normal = product.normal(minibatches.corrected).ok_or_else(refused)?;
+        let factor = normal.precision.clone().cholesky().ok_or_else(refused)?;
+        let mut rng: Stream = random_stream(options.seed ^ CHOICE, u64::MAX);
+        let draws = options.draws.unwrap_or(DRAWS);
+        let mut columns: Vec<Vec<Option<Value>>> = vec![Vec::with_capacity(draws); product.variables.len()];
+        for _ in 0..draws {
+            let noise = DVector::from_fn(normal.mean.len(), |_, _| rng.sample::<f64, _>(StandardNormal));
+            let Some(away) = factor.l().transpose().solve_upper_triangular(&noise) else { return Err(refused()) };
+            let z = &normal.mean + away;
+            let mut at = 0;
+            for ((_, support), column) in product.variables.iter().zip(&mut columns) {
+                let size = support.dimension();
+                let (x, _) = support.constrain(&z.as_slice()[at..at + size]);
+                at += size;
+                column.push(Some(if support.is_scalar() {
+                    Value::Real(x.first().copied().unwrap_or(f64::NAN))
+                } else {
+                    Value::reals(x)
+                }));
+            }
+        }
+        let (k, n) = product.sizes;
+        let reason = format!(
+            "{} product of {} minibatches of {k} of {n} iterations",
+            if minibatches.corrected { "corrected" } else { "plain" },
+            minibatches.experts
+        );
+        let mut variables = Vec::new();
+        for ((name, _), column) in product.variables.iter().zip(&columns) {
+            let rows: Vec<Vec<f64>> = column.iter().flatten().map(Value::to_f64s).collect();
+            let size = rows.first().map_or(0, Vec::len);
+            for i in 0..size {
+                let own: Vec<f64> = rows.iter().filter_map(|row| row.get(i).copied()).collect();
+                let name = if size == 1 { name.to_string() } else { format!("{name}[{i}]") };
+                variables.push(VariableSummary::of_draws(name, &own));
+            }
+        }
+        let columns =
+            product.variables.iter().zip(columns).map(|((name, _), values)| Column { name: name.clone(), values });
+        let posterior = Posterior {
+            model: self.name().into(),
+            method: METHOD.into(),
+            weights: vec![1.0 / draws as f64; draws],
+            columns: columns.collect(),
+            log_evidence: None,
+            exact: false,
+        };
+        Ok(Inferred {
+            model: self.name().into(),
+            method: METHOD,
+            certified: false,
+            reason,
+            k_hat: None,
+            log_evidence: None,
+            log_evidence_error: None,
+            seconds: start.elapsed().as_secs_f64(),
+            seed: options.seed,
+            ladder: Vec::new(),
+            variables,
+            posterior: Arc::new(posterior),
+            chains: 0,
+            statistics: Vec::new(),
+            warnings: Vec::new(),
+        })
+    }
+}
+
+/// What the report calls it.
+const METHOD: &str = "experts";
+
+impl Plated {
+    /// Iterations of the plate.
+    pub fn len(&self) -> usize {
+        self.plate.iterations.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.plate.iterations.is_empty()
+    }
+
+    /// Whether a variable (dotted, without subscripts) is of the plate.
+    pub fn is_local(&self, variable: &str) -> bool {
+        self.plate.has(variable)
+    }
+
+    /// Minibatch number `index` of a seed: `k` iterations, drawn without replacement.
+    ///
+    /// # Errors
+    /// Where there are fewer, or something outside the plate reads all of it.
+    pub fn minibatch(&self, k: usize, seed: u64, index: u64) -> Result<Minibatch, Error> {
+        let mut chosen = self.plate.iterations.clone();
+        chosen.shuffle(&mut random_stream(seed ^ CHOICE, index));
+        let n = chosen.len();
+        let size = |error: NoMinibatch| Error::without_source(Diagnostic::from(&error));
+        if k > n {
+            return Err(size(NoMinibatch::Size { k, n }));
+        }
+        chosen.truncate(k);
+        chosen.sort_unstable();
+        let text = self.plate.minibatch(&self.annotated, &chosen).map_err(size)?;
+        Ok(Minibatch { model: self.model.sibling("minibatch.ppl", &text)?, chosen })
+    }
+
+    /// The same as a target, for fine-tuning.
+    ///
+    /// # Errors
+    /// [`FoundationError::Minibatch`] for those of [`Plated::minibatch`].
+    pub fn minibatch_target(&self, k: usize, seed: u64, index: u64) -> Result<Target, FoundationError> {
+        let made = self.minibatch(k, seed, index).and_then(|minibatch| minibatch.model.target(&Data::new()));
+        made.map_err(|error| FoundationError::Minibatch {
+            reason: error.diagnostics().first().map_or_else(String::new, |d| d.message.clone()),
+        })
+    }
+
+    /// The masked variables outside the plate.
+    fn globals(&self) -> Result<Vec<Arc<str>>, Error> {
+        let mut globals: Vec<Arc<str>> = Vec::new();
+        for line in self.annotated.lines.iter().filter(|l| l.random && l.value.is_none()) {
+            if self.plate.has(&line.variable) {
+                continue;
+            }
+            if !line.indices.is_empty() {
+                return Err(wrong(format!(
+                    "`{}` cannot have an expert: it is one of an array of variables",
+                    line.name
+                )));
+            }
+            if !globals.contains(&line.variable) {
+                globals.push(line.variable.clone());
+            }
+        }
+        if globals.is_empty() {
+            return Err(wrong("nothing is masked outside the plate: there is nothing that minibatches share".into()));
+        }
+        Ok(globals)
+    }
+}
+
+fn supports(model: &Model, globals: &[Arc<str>], seed: u64) -> Result<Vec<Outside>, Error> {
+    let target = model.target(&Data::new())?;
+    let mut handler = Supports { rng: random_stream(seed ^ CHOICE, u64::MAX - 1), found: FxHashMap::default() };
+    let ran = target.borrow().machine().run(&mut handler);
+    ran.map_err(|error| Error::new(vec![Diagnostic::from(&error)], SourceMap::default()))?;
+    let of = |name: &Arc<str>| match handler.found.get(name) {
+        Some(support) if !matches!(support, Support::Integers { .. }) => Ok((name.clone(), support.clone())),
+        Some(_) | None => Err(wrong(format!("`{name}` cannot have an expert: it is not real, or not always there"))),
+    };
+    globals.iter().map(of).collect()
+}
+
+/// A posterior as a normal distribution over the coordinates of some variables.
+fn expert(inferred: &Inferred, variables: &[Outside]) -> Result<NormalExpert, Error> {
+    let posterior = &inferred.posterior;
+    let mut points: Vec<Vec<f64>> = vec![Vec::new(); posterior.weights.len()];
+    for (name, support) in variables {
+        let column = posterior.column(name).ok_or_else(|| wrong(format!("`{name}` is not in the posterior")))?;
+        for (point, value) in points.iter_mut().zip(&column.values) {
+            let value = value.as_ref().map(Value::to_f64s).unwrap_or_default();
+            point.extend(support.unconstrain(&value));
+        }
+    }
+    NormalExpert::of_moments(&points, &posterior.weights)
+        .ok_or_else(|| wrong("the draws of a minibatch have no spread in some direction".into()))
+}

@@ -1,0 +1,91 @@
+//! Plated programs by minibatches: programs of a few iterations, products of experts, fine-tuning.
+
+use unmask::foundation::{AnchorKind, Minibatches, TuneOptions};
+use unmask::infer::{InferOptions, Method, Query, Silent, Weights, anchors::Anchors};
+use unmask::{Data, MinibatchOptions, Model};
+
+use super::foundation::small;
+
+/// Conjugate: the posterior of n answers has precision 1 + n.
+const NORMAL: &str = "model m { given n: int; sample a ~ normal(0, 1);
+    plate i in 0..n { sample b[i] ~ normal(a, 0.6); observe y[i] ~ normal(b[i], 0.8); } }";
+
+fn data(n: usize) -> Data {
+    Data::new().with("y", (0..n).map(|i| 0.5 + 0.3 * (i as f64).sin()).collect::<Vec<f64>>())
+}
+
+fn laplace() -> InferOptions {
+    InferOptions { method: Method::named("laplace").unwrap(), weights: Weights::None, ..InferOptions::default() }
+}
+
+#[test]
+fn a_minibatch_is_the_program_of_its_iterations() {
+    let model = Model::from_source("m.ppl", NORMAL).unwrap();
+    let plated = model.plated(&data(10)).unwrap();
+    assert_eq!((plated.len(), plated.is_local("b"), plated.is_local("a")), (10, true, false));
+    let minibatch = plated.minibatch(3, 1, 0).unwrap();
+    assert!(minibatch.chosen.len() == 3 && minibatch.chosen.is_sorted());
+    let y: Vec<f64> = minibatch.chosen.iter().map(|i| 0.5 + 0.3 * (*i as f64).sin()).collect();
+    let exact = y.iter().sum::<f64>() / 4.0;
+    let inferred = minibatch.model.infer(&Data::new(), &laplace()).unwrap();
+    let a = inferred.variable("a").unwrap();
+    assert!((a.mean - exact).abs() < 5.0 * a.mcse && (a.sd - 0.5).abs() < 0.05, "{a:?}");
+    assert!(inferred.variable("b[2]").is_some() && inferred.variable("b[3]").is_none());
+    // Others for another number, the same for the same.
+    let chosen = |index| plated.minibatch(3, 1, index).unwrap().chosen;
+    assert!(chosen(0) == chosen(0) && (1..9).any(|i| chosen(i) != chosen(0)));
+}
+
+#[test]
+fn a_product_of_experts_is_that_of_normal_distributions() {
+    let model = Model::from_source("m.ppl", NORMAL).unwrap();
+    for (k, experts, n) in [(2, 3, 12), (4, 6, 12)] {
+        let minibatches = MinibatchOptions { k, experts, corrected: true };
+        let product = model.experts(&data(n), &laplace(), &minibatches, &mut Silent).unwrap();
+        // Each has the prior and its data; corrected, the data count as no more than there are.
+        let plain = product.normal(false).unwrap().precision[0];
+        let corrected = product.normal(true).unwrap().precision[0];
+        let (all, once) = (experts * (1 + k), 1 + (experts * k).min(n));
+        assert!((plain / all as f64 - 1.0).abs() < 0.1, "{plain} of {all}");
+        assert!((corrected / once as f64 - 1.0).abs() < 0.25, "{corrected} of {once}");
+    }
+    let all = MinibatchOptions { k: 12, experts: 1, corrected: true };
+    let inferred = model.infer_minibatches(&data(12), &laplace(), &all, &mut Silent).unwrap();
+    let whole = model.infer(&data(12), &laplace()).unwrap();
+    assert!(!inferred.certified && whole.certified);
+    assert!((inferred.mean("a").unwrap() - whole.mean("a").unwrap()).abs() < 0.05);
+    assert!((inferred.sd("a").unwrap() / whole.sd("a").unwrap() - 1.0).abs() < 0.15);
+}
+
+#[test]
+fn fine_tuning_on_minibatches_learns_the_posterior_of_the_whole() {
+    let model = Model::from_source("m.ppl", NORMAL).unwrap();
+    let plated = model.plated(&data(15)).unwrap();
+    let weights = small(AnchorKind::Laplace, 3);
+    let spread = |weights: &unmask::foundation::Foundation| {
+        let target = plated.minibatch_target(3, 1, 0).unwrap();
+        let query = Query::for_anchors::<unmask::foundation::FoundationError>(target.borrow(), 1).unwrap();
+        let anchors = Anchors::new(&query.compiled, &query.prior).unwrap();
+        let drawn = weights.prepare(&query).unwrap().draw(&anchors, 2_000, None, (1, 0)).unwrap();
+        let z: Vec<f64> = drawn
+            .iter()
+            .filter_map(|d| match d.values.first() {
+                Some(unmask::infer::anchors::Decoded::Real(z)) => Some(*z),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(z.len(), 2_000);
+        let mean = z.iter().sum::<f64>() / z.len() as f64;
+        (z.iter().map(|z| (z - mean).powi(2)).sum::<f64>() / z.len() as f64).sqrt()
+    };
+    // Given three answers the standard deviation is 1/2, given all fifteen 1/4.
+    let before = spread(&weights);
+    assert!((before - 0.5).abs() < 0.05, "{before}");
+    let mut make = |index: u64| plated.minibatch_target(3, 1, index);
+    let mut minibatches =
+        Minibatches { make: &mut make, scale: 5.0, is_local: &|name| plated.is_local(name), batch: 4 };
+    let options = TuneOptions { steps: 80, draws: 16, rate: 0.02, layers: 1, seed: 1 };
+    let tuned = weights.tune_plated(&mut minibatches, &options, |_| true).unwrap();
+    let after = spread(&tuned);
+    assert!(after < 0.4 && after > 0.12, "{before} to {after}");
+}
