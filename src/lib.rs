@@ -54,6 +54,7 @@ pub mod foundation;
 pub mod generator;
 pub mod infer;
 pub mod network;
+pub mod plot;
 pub mod runtime;
 pub mod span;
 pub mod syntax;

@@ -12,7 +12,7 @@ use super::report::{Align, bar, columns};
 use super::train::program;
 use super::{EvaluateArgs, json as answers};
 use crate::api::Data;
-use crate::foundation::{Case, EvaluateOptions, Evaluated, Foundation, cases_of, evaluate};
+use crate::foundation::{Case, EvaluateOptions, Evaluated, Foundation, Judged, cases_of, evaluate};
 use crate::value;
 
 /// Decades of the histogram of var ln w: the lowest and the highest; what is beyond them is in the outermost.
@@ -24,8 +24,8 @@ const MOST_SHOWN: usize = 12;
 pub(super) fn evaluate_programs(arguments: &EvaluateArgs) -> Result<Status, Failure> {
     let foundation = foundation(arguments.weights.as_deref())?;
     let foundation = Arc::new(foundation.with_decode(arguments.decode.into()));
-    let draws = !arguments.no_draws;
-    let options = EvaluateOptions { seed: arguments.seed, draws, device: arguments.device };
+    let judged = if arguments.no_draws { Judged::Densities } else { Judged::Certificates };
+    let options = EvaluateOptions { seed: arguments.seed, judged, device: arguments.device };
     let mut found: Vec<(String, Evaluated)> = Vec::new();
     for file in &arguments.files {
         let (name, cases) = cases(arguments, file, foundation.encoding().digits())?;

@@ -1,5 +1,6 @@
 //! The command line: arguments, files, printing. Everything else is in the modules below it.
 
+mod attend;
 mod console;
 mod doc;
 mod draws;
@@ -14,6 +15,7 @@ mod json;
 mod recipe;
 mod render;
 mod report;
+mod reproduce;
 mod sbc;
 mod simulate;
 mod stan_csv;
@@ -73,10 +75,14 @@ enum Command {
     Finetune(Box<FinetuneArgs>),
     /// The quality of weights on programs, beside the exact posterior
     Evaluate(Box<EvaluateArgs>),
+    /// What a network reads of a query while it reads it: attention, text against text
+    Attend(Box<attend::AttendArgs>),
     /// Check an engine on data that the model makes: simulation-based calibration
     Sbc(Box<SbcArgs>),
     /// Check the kernel of Metropolis-Hastings on a model: Geweke's joint-distribution test
     Geweke(Box<GewekeArgs>),
+    /// The tables and figures of Wu and Goodman (2022), and an ablation
+    Reproduce(Box<reproduce::ReproduceArgs>),
     /// Look up a distribution, function or library item; without a name, all of them
     Doc(DocArgs),
 }
@@ -455,8 +461,10 @@ pub fn main() -> ExitCode {
         Command::Train(arguments) => train::train(&arguments),
         Command::Finetune(arguments) => finetune::finetune(&arguments),
         Command::Evaluate(arguments) => evaluate::evaluate_programs(&arguments),
+        Command::Attend(arguments) => attend::attend(&arguments),
         Command::Sbc(arguments) => sbc::sbc(&arguments),
         Command::Geweke(arguments) => geweke::geweke(&arguments),
+        Command::Reproduce(arguments) => reproduce::reproduce(&arguments),
         Command::Doc(arguments) => doc::doc(arguments.name.as_deref(), arguments.markdown),
     };
     match status {

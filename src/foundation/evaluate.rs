@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::encoding::{Encoding, Vocabulary};
 use super::error::FoundationError;
 use super::example::Example;
-use super::head::OUTPUTS;
+use super::head::{AnchorKind, OUTPUTS};
 use super::reference::Evidence;
 use super::training::{losses, pack};
 use super::weights::Foundation;
@@ -40,13 +41,24 @@ pub struct Case {
     pub log_posterior: Option<f64>,
 }
 
+/// What of the draws is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// Nothing: log densities alone.
+    Densities,
+    /// The variance of the log weights of a hundred (A.5 of the paper) as well.
+    Variances,
+    /// Effective draws, k̂ and the certificate as well.
+    Certificates,
+}
+
 /// How much is asked of each case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvaluateOptions {
     /// Seed of the draws.
     pub seed: u64,
-    /// Whether draws are taken and judged, or log densities alone are.
-    pub draws: bool,
+    /// What is asked beside log densities.
+    pub judged: Judged,
     /// Where log densities are computed; draws are decoded on the processor.
     pub device: Device,
 }
@@ -77,6 +89,10 @@ pub struct Evaluated {
     pub variables: Vec<(String, f64, usize)>,
     /// Of the variance of log weights: mean, median, and one a case.
     pub var_log_iw: Option<(f64, f64, Vec<f64>)>,
+    /// Mean log weight of each case: the evidence lower bound, the log IW of A.5.
+    pub log_iw: Vec<f64>,
+    /// ln q(truth | known) of each case, in order; −∞ where it has density zero.
+    pub log_densities: Vec<f64>,
     /// The share of those draws whose density is zero; they do not count in the variance.
     pub zero_density: Option<f64>,
     /// Mean effective draws a draw, of raw weights.
@@ -88,7 +104,7 @@ pub struct Evaluated {
 }
 
 /// What one case gave.
-struct Judged {
+struct Found {
     log_density: f64,
     /// ln q of each variable given those before it.
     variables: Vec<(String, f64)>,
@@ -96,6 +112,7 @@ struct Judged {
     exact: Option<(f64, bool)>,
     gaps: Option<(f64, f64)>,
     var_log_iw: Option<f64>,
+    log_iw: Option<f64>,
     zero_density: Option<f64>,
     undrawn: bool,
     ess_fraction: Option<f64>,
@@ -172,6 +189,24 @@ pub fn evaluate(
     Ok(summary(&judged))
 }
 
+/// The exact ln p(truth | known) of a case, and whether it is exact or rests on certified draws; `None` where no certified draws
+/// are to be had, or the truth has density zero.
+pub fn exact_log_posterior(case: &Case, seed: u64) -> Option<(f64, bool)> {
+    let encoding = Encoding::Lexeme(Vocabulary::lexeme(&[]));
+    let truth = case.truth.iter().cloned();
+    let example = Example::of_query(&case.target, truth, &encoding, usize::MAX, AnchorKind::Laplace, seed).ok()?;
+    exact(case, &example, seed)
+}
+
+fn exact(case: &Case, example: &Example, seed: u64) -> Option<(f64, bool)> {
+    let to_values = example.log_barren - example.log_jacobian;
+    if example.targets.is_empty() {
+        return Some((to_values, true));
+    }
+    let evidence = Evidence::of(&case.target, seed)?;
+    Some((example.log_target? - evidence.log_evidence + to_values, evidence.error == 0.0))
+}
+
 fn example(foundation: &Foundation, case: &Case, seed: u64) -> Result<Example, FoundationError> {
     let truth = case.truth.iter().cloned();
     Example::of_query(&case.target, truth, &foundation.encoding, foundation.context(), foundation.anchors, seed)
@@ -201,40 +236,36 @@ fn judge(
     example: &Example,
     (variables, untrained): (Vec<(String, f64)>, f64),
     options: EvaluateOptions,
-) -> Judged {
+) -> Found {
     let to_values = example.log_barren - example.log_jacobian;
     let log_density = if example.is_impossible {
         f64::NEG_INFINITY
     } else {
         example.log_barren + variables.iter().map(|(_, log_density)| log_density).sum::<f64>()
     };
-    let exact = case.log_posterior.map(|exact| (exact, true)).or_else(|| {
-        if example.targets.is_empty() {
-            return Some((to_values, true));
-        }
-        let evidence = Evidence::of(&case.target, options.seed)?;
-        Some((example.log_target? - evidence.log_evidence + to_values, evidence.error == 0.0))
-    });
-    let mut judged = Judged {
+    let exact = case.log_posterior.map(|exact| (exact, true)).or_else(|| exact(case, example, options.seed));
+    let mut judged = Found {
         log_density,
         variables,
         exact,
         gaps: exact.map(|(exact, _)| (exact - log_density, exact - (to_values - untrained))),
         var_log_iw: None,
+        log_iw: None,
         zero_density: None,
         undrawn: false,
         ess_fraction: None,
         k_hat: None,
         certified: None,
     };
-    if options.draws && !example.targets.is_empty() {
-        judged.undrawn = draw(foundation, case, options.seed, &mut judged).is_none();
+    if options.judged != Judged::Densities && !example.targets.is_empty() {
+        judged.undrawn = draw(foundation, case, options, &mut judged).is_none();
     }
     judged
 }
 
 /// Draws of a case, judged.
-fn draw(foundation: &Arc<Foundation>, case: &Case, seed: u64, judged: &mut Judged) -> Option<()> {
+fn draw(foundation: &Arc<Foundation>, case: &Case, options: EvaluateOptions, judged: &mut Found) -> Option<()> {
+    let seed = options.seed;
     let target = case.target.borrow();
     let query = Query::for_anchors::<FoundationError>(target, seed).ok()?;
     let anchors = Anchors::new(&query.compiled, &query.prior).ok()?;
@@ -249,6 +280,10 @@ fn draw(foundation: &Arc<Foundation>, case: &Case, seed: u64, judged: &mut Judge
     let variance = finite.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / (finite.len() as f64 - 1.0).max(1.0);
     judged.var_log_iw = Some(variance);
     judged.zero_density = Some(1.0 - finite.len() as f64 / VARIANCE as f64);
+    judged.log_iw = Some(mean);
+    if options.judged == Judged::Variances {
+        return Some(());
+    }
     let many = weights(JUDGED, 1)?;
     let largest = many.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let raw: Vec<f64> = many.iter().map(|w| (w - largest).exp()).collect();
@@ -267,7 +302,7 @@ fn draw(foundation: &Arc<Foundation>, case: &Case, seed: u64, judged: &mut Judge
     Some(())
 }
 
-fn summary(judged: &[Judged]) -> Evaluated {
+fn summary(judged: &[Found]) -> Evaluated {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let with_error = |values: Vec<f64>| {
         let m = mean(&values);
@@ -278,7 +313,7 @@ fn summary(judged: &[Judged]) -> Evaluated {
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied()
     };
-    let scored: Vec<&Judged> = judged.iter().filter(|j| j.log_density > f64::NEG_INFINITY).collect();
+    let scored: Vec<&Found> = judged.iter().filter(|j| j.log_density > f64::NEG_INFINITY).collect();
     let (exact, exactly): (Vec<f64>, Vec<bool>) = scored.iter().filter_map(|j| j.exact).unzip();
     let variances: Vec<f64> = judged.iter().filter_map(|j| j.var_log_iw).collect();
     let fractions: Vec<f64> = judged.iter().filter_map(|j| j.ess_fraction).collect();
@@ -305,6 +340,8 @@ fn summary(judged: &[Judged]) -> Evaluated {
         anchors_gap: with_error(scored.iter().filter_map(|j| j.gaps).map(|(_, gap)| gap).collect()),
         variables,
         zero_density: some(&zero),
+        log_iw: judged.iter().filter_map(|j| j.log_iw).collect(),
+        log_densities: judged.iter().map(|j| j.log_density).collect(),
         var_log_iw: median(variances.clone()).map(|m| (mean(&variances), m, variances)),
         ess_fraction: some(&fractions),
         k_hat: median(judged.iter().filter_map(|j| j.k_hat).collect()),

@@ -4,6 +4,7 @@
 //! [`Foundation`] answers queries: it encodes a program once, decodes thousands of draws and gives each its exact log density.
 //! This is the only module that knows both programs and the network.
 
+mod attention;
 mod decode;
 mod encoding;
 mod error;
@@ -19,10 +20,11 @@ mod training;
 mod tuning;
 mod weights;
 
+pub use attention::{Attention, TextLine};
 pub use decode::Prepared;
 pub use encoding::{Encoded, Encoding, MOST_NAMES, TextVocabulary, Vocabulary, dense};
 pub use error::FoundationError;
-pub use evaluate::{Case, EvaluateOptions, Evaluated, Truth, cases_of, evaluate};
+pub use evaluate::{Case, EvaluateOptions, Evaluated, Judged, Truth, cases_of, evaluate, exact_log_posterior};
 pub use example::{Example, ExampleOptions};
 pub use familiarity::Familiarity;
 pub use feature::{COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previous, element_features, push_components};

@@ -68,6 +68,9 @@ pub(super) fn attend(
     let mut out = arena.take(rows * d);
     let mut log_sums = arena.take(rows * h);
     attention::forward(form.attention, &sequences, &arena, (&q, &kv), &mut out, &mut log_sums);
+    if let Some(maps) = &mut recorder.maps {
+        maps.extend(attention::maps(form.attention, &sequences, (&q, &kv), &log_sums));
+    }
     let mut y = arena.take(rows * d);
     (
         x_values.par_chunks_mut(ROWS * d),

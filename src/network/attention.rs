@@ -104,6 +104,46 @@ pub(super) fn forward(
     });
 }
 
+/// The probabilities of one layer's attention in one sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttentionMap {
+    /// Heads.
+    pub heads: usize,
+    /// Rows that read.
+    pub queries: usize,
+    /// Rows that are read.
+    pub keys: usize,
+    /// How much of each row's attention each row gets, `[heads, queries, keys]`; each row sums to 1.
+    pub values: Vec<f32>,
+}
+
+/// The probabilities of each sequence, from what [`forward`] worked with and gave.
+pub(super) fn maps(
+    form: Form,
+    sequences: &Sequences,
+    (query, key_value): (&[f32], &[f32]),
+    log_sums: &[f32],
+) -> Vec<AttentionMap> {
+    let (d, h, w) = (form.width, form.heads, form.head_width());
+    let map = |i: usize| {
+        let (q, k) = sequences.ranges(i);
+        let mut values = Vec::with_capacity(h * q.len() * k.len());
+        for head in 0..h {
+            let columns = head * w..(head + 1) * w;
+            for (row, at) in q.clone().enumerate() {
+                let query = &query[at * d..][columns.clone()];
+                let seen = if form.causal { row + 1 } else { k.len() };
+                values.extend(k.clone().enumerate().map(|(column, key)| {
+                    let score = form.scale() * dot(query, &key_value[key * 2 * d..][columns.clone()]);
+                    if column < seen { (score - log_sums[at * h + head]).exp() } else { 0.0 }
+                }));
+            }
+        }
+        AttentionMap { heads: h, queries: q.len(), keys: k.len(), values }
+    };
+    (0..sequences.count()).map(map).collect()
+}
+
 /// What the forward pass leaves for the backward pass.
 pub(super) struct Saved<'a> {
     pub query: &'a [f32],

@@ -35,6 +35,7 @@ mod record;
 mod simd;
 
 pub use adam::{Adam, AdamOptions, AdamStep};
+pub use attention::AttentionMap;
 pub use batch::{Batch, Sequence};
 pub use checkpoint::{Checkpoint, checkpoint_from_bytes, checkpoint_to_bytes, load_checkpoint, save_checkpoint};
 pub use config::{DecoderConfig, EncoderConfig, HeadConfig, NetworkConfig, Norm};

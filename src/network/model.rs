@@ -4,8 +4,8 @@ use dfdx::tensor::CpuError;
 
 use super::arena::Arena;
 use super::attend::{AttendForm, AttendNodes, attend};
-use super::attention::{Form, Sequences};
-use super::batch::Batch;
+use super::attention::{AttentionMap, Form, Sequences};
+use super::batch::{Batch, Sequence};
 use super::config::{NetworkConfig, Norm};
 use super::error::NetworkError;
 use super::feed::{FeedNodes, feed};
@@ -161,6 +161,37 @@ impl Network {
     /// What [`Batch::validate`] finds.
     pub fn evaluate(&self, batch: &Batch) -> Result<Pass, NetworkError> {
         self.pass(batch, false)
+    }
+
+    /// The attention of each layer of the encoder in one sequence, from the first layer on.
+    ///
+    /// # Errors
+    ///
+    /// What [`Batch::validate`] finds.
+    ///
+    /// ```
+    /// use unmask::network::{EncoderConfig, Network, NetworkConfig, Sequence};
+    /// let config = NetworkConfig { encoder: EncoderConfig::compact(9, 8, 0), language: true, decoder: None, head: None };
+    /// let sequence = Sequence { tokens: vec![3, 1], positions: vec![0, 1], ..Sequence::default() };
+    /// let maps = Network::new(config, 1)?.attention_maps(&sequence)?;
+    /// assert!((maps[0].values[..2].iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    /// # Ok::<(), unmask::network::NetworkError>(())
+    /// ```
+    pub fn attention_maps(&self, sequence: &Sequence) -> Result<Vec<AttentionMap>, NetworkError> {
+        let mut batch = Batch::default();
+        batch.push(&Sequence {
+            tokens: sequence.tokens.clone(),
+            positions: sequence.positions.clone(),
+            features: sequence.features.clone(),
+            ..Sequence::default()
+        });
+        batch.validate(&self.config)?;
+        let mut recorder = Recorder::new(self.arena.clone(), false);
+        recorder.maps = Some(Vec::new());
+        let leaves: Vec<Node> = self.tensors.iter().map(|tensor| recorder.leaf(tensor, false)).collect();
+        let mut flow = Flow { network: self, batch: &batch, leaves, recorder };
+        flow.encode()?;
+        Ok(flow.recorder.maps.take().unwrap_or_default())
     }
 
     pub(super) fn pass(&self, batch: &Batch, tape: bool) -> Result<Pass, NetworkError> {

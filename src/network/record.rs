@@ -11,6 +11,7 @@ use dfdx::tensor::{Cpu, CpuError, OwnedTape, PutTape, Tape, Tensor, TensorFromVe
 use dfdx::tensor_ops::Backward;
 
 use super::arena::{Arena, Buffer};
+use super::attention::AttentionMap;
 use super::product::{AffineValues, transpose};
 
 /// A tensor of two dimensions; vectors have one row.
@@ -43,6 +44,8 @@ pub(super) struct Recorder {
     /// Tensors whose gradient has been written to, while the tape is played backwards.
     written: Rc<RefCell<HashSet<usize>>>,
     pub(super) arena: Arena,
+    /// Probabilities of attention, where they are asked for.
+    pub(super) maps: Option<Vec<AttentionMap>>,
 }
 
 /// Gradients of the arguments of an operation, in their order; `None` where it was not wanted.
@@ -81,6 +84,7 @@ impl Recorder {
             wanted: HashSet::new(),
             written: Rc::default(),
             arena,
+            maps: None,
         }
     }
 

@@ -14,6 +14,7 @@ mod infer;
 mod network;
 mod oracle;
 mod output;
+mod posteriordb;
 mod robustness;
 mod runtime;
 mod syntax;

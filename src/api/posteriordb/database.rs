@@ -119,8 +119,8 @@ impl Database {
     fn entry(&self, posterior: &Posterior) -> Result<Entry, DatabaseError> {
         let path = format!("posteriors/{}.json", posterior.name);
         let (path, text) = self.text("the description", posterior, &path, false)?;
-        let entry: Entry =
-            serde_json::from_str(&text).map_err(|e| malformed("the description of a posterior", &path, e.to_string()))?;
+        let entry: Entry = serde_json::from_str(&text)
+            .map_err(|e| malformed("the description of a posterior", &path, e.to_string()))?;
         same(posterior, &entry.model_name, &entry.data_name)?;
         Ok(entry)
     }

@@ -47,7 +47,9 @@ impl Reference {
     /// What is not so, in words.
     pub(super) fn from_draws(text: &str) -> Result<Self, String> {
         let value: Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        let Value::Array(chains) = &value else { return Err(format!("wanted is an array of chains, found {}", kind(&value))) };
+        let Value::Array(chains) = &value else {
+            return Err(format!("wanted is an array of chains, found {}", kind(&value)));
+        };
         let as_chain = |(i, chain): (usize, &Value)| match chain {
             Value::Object(columns) => Ok(columns.clone()),
             other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
@@ -135,7 +137,9 @@ fn normal_mcse_sd(sd: f64, ess: f64) -> f64 {
 
 fn column(chain: &Map<String, Value>, name: &str) -> Result<Vec<f64>, String> {
     let value = chain.get(name).ok_or_else(|| format!("`{name}` is missing"))?;
-    let Value::Array(draws) = value else { return Err(format!("`{name}`: wanted is an array of numbers, found {}", kind(value))) };
+    let Value::Array(draws) = value else {
+        return Err(format!("`{name}`: wanted is an array of numbers, found {}", kind(value)));
+    };
     let number = |(i, draw): (usize, &Value)| {
         let found = draw.as_f64().filter(|x| x.is_finite());
         found.ok_or_else(|| format!("`{name}`: draw {}: wanted is a number, found {}", i + 1, kind(draw)))

@@ -8,7 +8,7 @@ use crate::check::core::Summary;
 use crate::dist::Family;
 use crate::foundation::error::FoundationError;
 use crate::foundation::feature::{NUMBER_FEATURES, number_features};
-use crate::span::FileId;
+use crate::span::{FileId, Span};
 use crate::syntax::{KEYWORDS, SYMBOLS, Token, lex};
 
 /// Names of one program that have tokens of their own.
@@ -110,10 +110,10 @@ impl Vocabulary {
         let mut slots: FxHashMap<&str, usize> = FxHashMap::default();
         let mut library: FxHashMap<&str, usize> = FxHashMap::default();
         let mut negative = false;
-        let mut operand = false; // whether a minus sign that follows is between two operands
+        let signs = signs(&lexed.tokens);
         for (i, (token, _)) in lexed.tokens.iter().enumerate() {
             let next = lexed.tokens.get(i + 1).map(|(t, _)| *t);
-            if *token == Token::Minus && !operand && matches!(next, Some(Token::Int(_) | Token::Real(_))) {
+            if signs[i] {
                 negative = true;
                 continue;
             }
@@ -150,15 +150,6 @@ impl Vocabulary {
             {
                 out.values.push(out.tokens.len() as u32);
             }
-            operand = matches!(
-                token,
-                Token::Name(_)
-                    | Token::Int(_)
-                    | Token::Real(_)
-                    | Token::RightParen
-                    | Token::RightBracket
-                    | Token::Question
-            );
             out.tokens.push(id);
             match number {
                 Some(x) => out.features.extend(number_features(x)),
@@ -167,4 +158,37 @@ impl Vocabulary {
         }
         Ok(out)
     }
+}
+
+/// Which lexemes are minus signs that belong to the number behind them.
+fn signs(tokens: &[(Token<'_>, Span)]) -> Vec<bool> {
+    let mut operand = false; // whether a minus sign that follows is between two operands
+    let sign = |(i, (token, _)): (usize, &(Token<'_>, Span))| {
+        let next = tokens.get(i + 1).map(|(t, _)| *t);
+        if *token == Token::Minus && !operand && matches!(next, Some(Token::Int(_) | Token::Real(_))) {
+            return true;
+        }
+        operand = matches!(
+            token,
+            Token::Name(_) | Token::Int(_) | Token::Real(_) | Token::RightParen | Token::RightBracket | Token::Question
+        );
+        false
+    };
+    tokens.iter().enumerate().map(sign).collect()
+}
+
+/// The text of each token.
+pub(super) fn spelling(text: &str) -> Vec<String> {
+    let lexed = lex(FileId::default(), text);
+    let signs = signs(&lexed.tokens);
+    let mut pieces = Vec::with_capacity(lexed.tokens.len());
+    let mut sign = "";
+    for ((_, span), is_sign) in lexed.tokens.iter().zip(signs) {
+        if is_sign {
+            sign = "-";
+        } else {
+            pieces.push(format!("{}{}", std::mem::take(&mut sign), &text[span.range()]));
+        }
+    }
+    pieces
 }

@@ -18,6 +18,8 @@ pub struct Encoded {
     pub tokens: Vec<u32>,
     /// Numeric features, `[T, F]` with the encoding's [`Encoding::features`].
     pub features: Vec<f32>,
+    /// The text of each token; empty where nobody asked ([`Encoding::spell`]).
+    pub spelling: Vec<String>,
     /// For each `@`, the row of the first token of the value (or `?`) behind it.
     pub values: Vec<u32>,
 }
@@ -50,6 +52,20 @@ impl Encoding {
             Self::Lexeme(vocabulary) => vocabulary.encode(text, names),
             Self::Text(vocabulary) => vocabulary.encode(text),
         }
+    }
+
+    /// As [`Encoding::encode`], names in the order in which they come, with the text of each token.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn spell(&self, text: &str) -> Result<Encoded, FoundationError> {
+        let names: Vec<u32> = (0..MOST_NAMES as u32).collect();
+        let mut encoded = self.encode(text, &names)?;
+        encoded.spelling = match self {
+            Self::Lexeme(_) => lexeme::spelling(text),
+            Self::Text(vocabulary) => vocabulary.spelling(&encoded.tokens)?,
+        };
+        Ok(encoded)
     }
 
     /// The token that hides another.

@@ -144,6 +144,11 @@ impl TextVocabulary {
         self.encode(&text).ok().and_then(|e| Some(*e.tokens.get(*e.values.first()? as usize)?)).unwrap_or(0)
     }
 
+    /// The text of each token.
+    pub(super) fn spelling(&self, tokens: &[u32]) -> Result<Vec<String>, FoundationError> {
+        tokens.iter().map(|token| self.tokenizer.decode(&[*token], false).map_err(wrong)).collect()
+    }
+
     /// Encodes an annotated program: each `?` is one mask.
     ///
     /// # Errors
@@ -161,6 +166,6 @@ impl TextVocabulary {
                 values.push(row as u32);
             }
         }
-        Ok(Encoded { tokens: encoding.get_ids().to_vec(), features: Vec::new(), values })
+        Ok(Encoded { tokens: encoding.get_ids().to_vec(), values, ..Encoded::default() })
     }
 }

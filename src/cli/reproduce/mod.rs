@@ -1,0 +1,187 @@
+//! `unmask reproduce`: the tables and figures of Wu and Goodman (2022), and our ablation, as commands.
+//!
+//! Most experiments train weights, measures them on executions that they were not trained on, beside the exact posterior, and
+//! writes a folder. What was trained and measured is kept, so that a run that was interrupted goes on.
+
+mod paper;
+mod posteriordb;
+mod scale;
+mod study;
+mod toy;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use serde_json::{Value, json};
+
+use super::console::{Failure, Status, note, plain, write_file};
+use super::named;
+use crate::network::Device;
+use crate::plot::Figure;
+use scale::Scale;
+use study::Study;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "DIR/NAME holds results.json, README.md and the pictures; DIR/weights, DIR/pieces and DIR/programs what they were made from. A run that was interrupted goes on."
+)]
+pub(super) struct ReproduceArgs {
+    /// An experiment
+    #[arg(value_parser = names(), hide_possible_values = false)]
+    name: String,
+    /// Posteriors, such as `nes1976-nes` (posteriordb) [default: all that there are programs for]
+    #[arg(value_name = "POSTERIOR")]
+    posteriors: Vec<String>,
+    /// A clone of https://github.com/stan-dev/posteriordb, or a folder with `index.json` and `data/` (posteriordb)
+    #[arg(long, value_name = "DIR")]
+    db: Option<PathBuf>,
+    /// How much: seconds, an hour on two cores, or the paper's own settings, for a GPU
+    #[arg(long, value_enum, default_value = "laptop")]
+    scale: Scale,
+    /// Where the results go
+    #[arg(short, long, value_name = "DIR", default_value = "reproduced")]
+    output: PathBuf,
+    /// Weights of RoBERTa or CodeBERT in a folder of Hugging Face's, to start from too (table4). May be repeated
+    #[arg(long, value_name = "DIR")]
+    init: Vec<PathBuf>,
+    /// Where networks are trained
+    #[arg(long, default_value = "cpu", value_parser = named(Device::ALL))]
+    device: Device,
+    /// Same seed, same results
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Say nothing while it runs
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// One of the paper's tables or figures, or an ablation of ours: a row of [`EXPERIMENTS`].
+struct Experiment {
+    name: &'static str,
+    summary: &'static str,
+    run: fn(&Study<'_>) -> Result<Findings, Failure>,
+}
+
+const EXPERIMENTS: &[Experiment] = &[
+    Experiment {
+        name: "table4",
+        summary: "six toy programs: log density and variance of log weights (A.6)",
+        run: toy::table4,
+    },
+    Experiment { name: "table3", summary: "the programs for visualising attention (A.4)", run: toy::table3 },
+    Experiment { name: "figure8", summary: "log weights with and without the language loss (A.3)", run: toy::figure8 },
+    Experiment { name: "scientific", summary: "numbers as a × 10ᵇ (A.7)", run: toy::scientific },
+    Experiment { name: "anchors", summary: "what anchors are worth: an ablation of ours", run: toy::anchors },
+    Experiment {
+        name: posteriordb::NAME,
+        summary: "NUTS on posteriordb's posteriors, beside the reference draws (needs --db)",
+        run: posteriordb::posteriordb,
+    },
+];
+
+/// Every experiment.
+const ALL: &str = "all";
+
+/// The names of experiments, with their help.
+fn names() -> PossibleValuesParser {
+    let all = PossibleValue::new(ALL).help("every one of them");
+    PossibleValuesParser::new(EXPERIMENTS.iter().map(|e| PossibleValue::new(e.name).help(e.summary)).chain([all]))
+}
+
+/// What an experiment found.
+struct Findings {
+    /// All numbers.
+    results: Value,
+    tables: Vec<Table>,
+    /// Pictures by the name of their files.
+    figures: Vec<(String, Figure)>,
+    /// What a reader must know, a paragraph each.
+    notes: Vec<String>,
+}
+
+/// A table for people.
+struct Table {
+    title: String,
+    head: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn markdown(&self) -> String {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let mut text = format!("{}\n\n{}", self.title, line(&self.head));
+        text.push_str(&line(&self.head.iter().map(|_| "---".to_owned()).collect::<Vec<_>>()));
+        text.extend(self.rows.iter().map(|row| line(row)));
+        text
+    }
+}
+
+pub(super) fn reproduce(arguments: &ReproduceArgs) -> Result<Status, Failure> {
+    if arguments.name == posteriordb::NAME && arguments.db.is_none() {
+        return Err(Failure::Usage("`posteriordb` needs `--db DIR`"));
+    }
+    if arguments.name != posteriordb::NAME && !arguments.posteriors.is_empty() {
+        return Err(Failure::Usage("only `posteriordb` takes names of posteriors"));
+    }
+    let study = Study::open(arguments)?;
+    for experiment in EXPERIMENTS.iter().filter(|e| arguments.name == ALL || arguments.name == e.name) {
+        if experiment.name == posteriordb::NAME && arguments.db.is_none() {
+            study.say(&format!("{}: left out, it needs --db", experiment.name));
+            continue;
+        }
+        let folder = arguments.output.join(experiment.name);
+        if is_of(&folder.join(RESULTS), &study.command(experiment.name)) {
+            study.say(&format!("{}: already in {}", experiment.name, folder.display()));
+            continue;
+        }
+        study.say(&format!("{}: {}", experiment.name, experiment.summary));
+        let findings = (experiment.run)(&study)?;
+        write(&study, experiment, &folder, &findings)?;
+        study.say(&format!("{}: written to {}", experiment.name, folder.display()));
+    }
+    Ok(Status::Fine)
+}
+
+/// Whether results are there, and those of this command.
+fn is_of(results: &Path, command: &str) -> bool {
+    let text = std::fs::read_to_string(results).unwrap_or_default();
+    serde_json::from_str::<Value>(&text).is_ok_and(|found| found["command"] == command)
+}
+
+/// The file that is written last.
+const RESULTS: &str = "results.json";
+
+fn write(study: &Study<'_>, experiment: &Experiment, folder: &Path, findings: &Findings) -> Result<(), Failure> {
+    study::make_folder(folder)?;
+    let command = study.command(experiment.name);
+    let mut text = format!("# {}: {}\n\n```\n{command}\n```\n", experiment.name, experiment.summary);
+    for table in &findings.tables {
+        text.push_str(&format!("\n{}", table.markdown()));
+    }
+    for note in &findings.notes {
+        text.push_str(&format!("\n{note}\n"));
+    }
+    let drawn = |error: crate::plot::PlotError| plain("E0909", error.to_string());
+    for (name, figure) in &findings.figures {
+        let (svg, png) = (figure.svg().map_err(drawn)?, figure.png().map_err(drawn)?);
+        write_file(&folder.join(format!("{name}.svg")), |to| Ok(to.write_all(svg.as_bytes())?))?;
+        write_file(&folder.join(format!("{name}.png")), |to| Ok(to.write_all(&png)?))?;
+        text.push_str(&format!("\n![{name}]({name}.svg)\n"));
+    }
+    write_file(&folder.join("README.md"), |to| Ok(to.write_all(text.as_bytes())?))?;
+    let results = json!({
+        "experiment": experiment.name, "command": command, "seed": study.arguments.seed,
+        "version": env!("CARGO_PKG_VERSION"), "results": findings.results, "notes": findings.notes,
+    });
+    let text = super::json::text(&results);
+    write_file(&folder.join(RESULTS), |to| Ok(to.write_all(text.as_bytes())?))
+}
+
+impl Study<'_> {
+    fn say(&self, text: &str) {
+        if !self.arguments.quiet {
+            note(text);
+        }
+    }
+}
