@@ -303,3 +303,48 @@ fn a_folder_with_summaries_is_read() {
     assert!(message(&index(Json::Null).reference(kilpisjarvi).unwrap_err()).starts_with("E0926"));
     assert!(message(&database.reference(posterior("nes1976-nes").unwrap()).unwrap_err()).starts_with("E0923"));
 }
+
+/// Runs the command; its exit status and what it says on standard error.
+fn reproduce(arguments: &[&str], output: &Path) -> (i32, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_unmask"));
+    command.args(["reproduce", "posteriordb", "--scale", "smoke", "-o"]).arg(output).args(arguments);
+    let ran = command.output().unwrap();
+    (ran.status.code().unwrap(), String::from_utf8(ran.stderr).unwrap())
+}
+
+#[test]
+fn the_experiment_writes_a_table_and_goes_on_where_it_was() {
+    let (folder, output) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    repository(folder.path(), &chains());
+    let db = folder.path().to_str().unwrap();
+    let (code, stderr) = reproduce(&[NAME, "--db", db], output.path());
+    assert_eq!(code, 0, "{stderr}");
+    let results = output.path().join("posteriordb/results.json");
+    let found: Json = serde_json::from_str(&fs::read_to_string(&results).unwrap()).unwrap();
+    let row = &found["results"]["rows"][0];
+    assert_eq!((row["posterior"].as_str(), row["draws"].as_u64()), (Some(NAME), Some(400)));
+    // Four hundred draws: far from the reference by Monte Carlo error alone, but not by more.
+    assert!(row["mean"].as_f64().unwrap() < 0.4 && row["sd"].as_f64().unwrap() < 0.4, "{row}");
+    assert_eq!(row["scalars"].as_array().unwrap().len(), 3);
+    let table = fs::read_to_string(output.path().join("posteriordb/README.md")).unwrap();
+    assert!(table.contains(&format!("| {NAME} |")), "{table}");
+    // A piece that is there is not made again: its numbers are taken as they are.
+    let piece = output.path().join(format!("pieces/posteriordb-{NAME}.json"));
+    let text = fs::read_to_string(&piece).unwrap();
+    let mut kept: Json = serde_json::from_str(&text).unwrap();
+    kept["draws"] = 77.into();
+    fs::write(&piece, kept.to_string()).unwrap();
+    fs::remove_file(&results).unwrap();
+    assert_eq!(reproduce(&[NAME, "--db", db], output.path()).0, 0);
+    let found: Json = serde_json::from_str(&fs::read_to_string(&results).unwrap()).unwrap();
+    assert_eq!(found["results"]["rows"][0]["draws"], 77);
+
+    let (code, stderr) = reproduce(&["--db", db], output.path());
+    assert!(code == 1 && stderr.contains("E0923") && stderr.contains("arK-arK"), "{stderr}");
+    let (code, stderr) = reproduce(&["nes1976-ness", "--db", db], output.path());
+    assert!(code == 1 && stderr.contains("E0921") && stderr.contains("nes1976-nes"), "{stderr}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (code, stderr) = reproduce(&[NAME, "--db", output.path().to_str().unwrap()], elsewhere.path());
+    assert!(code == 1 && stderr.contains("E0922"), "{stderr}");
+    assert_eq!(reproduce(&[NAME], elsewhere.path()).0, 2);
+}

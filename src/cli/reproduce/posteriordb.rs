@@ -14,7 +14,7 @@ use crate::api::{Data, Error};
 use crate::cli::console::{Failure, plain, tell};
 use crate::cli::report::minus;
 use crate::diagnostic::Diagnostic;
-use crate::infer::{InferOptions, Inferred, Method};
+use crate::infer::{InferOptions, Inferred, Method, Silent};
 use crate::span::SourceMap;
 
 /// The experiment's name.
@@ -83,8 +83,10 @@ fn run(study: &Study<'_>, posterior: &Posterior, data: &Data, reference: &Refere
             seed: study.arguments.seed,
             ..InferOptions::default()
         };
-        let mut inferred = model.infer(data, &options)?;
-        tell(&std::mem::take(&mut inferred.warnings), &SourceMap::default());
+        let (inferred, sources) = model.infer_with(data, &options, &mut Silent)?;
+        if !study.arguments.quiet {
+            tell(&inferred.warnings, &sources);
+        }
         Ok(inferred)
     };
     let mut inferred = sample(draws)?;
