@@ -231,7 +231,7 @@ pub(super) fn digits(x: f64, places: usize) -> String {
 }
 
 /// `text` with true minus signs before its negative numbers.
-fn minus(text: &str) -> String {
+pub(super) fn minus(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     let mut before = ' ';
     let mut rest = text.chars().peekable();

@@ -80,7 +80,7 @@ pub(super) fn enumerate(
     }
     let largest = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if largest == f64::NEG_INFINITY {
-        return Err(InferError::NoDrawSurvived { tried: visited, reason: walk.ledger.main_reason() });
+        return Err(InferError::NoDrawSurvived { tried: visited, reason: walk.ledger.why_none() });
     }
     let total: f64 = log_weights.iter().map(|w| (w - largest).exp()).sum();
     let weights = log_weights.iter().map(|w| (w - largest).exp() / total).collect();

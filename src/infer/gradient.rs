@@ -54,7 +54,17 @@ pub(super) fn differentiable<'t>(
     engine: &'static str,
     seed: u64,
 ) -> Result<Query<'t>, InferError> {
-    let compiled = target.compile(CompileOptions::default()).map_err(|error| refused(engine, &error))?;
+    let compiled = match target.compile(CompileOptions::default()) {
+        Ok(compiled) => compiled,
+        Err(error) => {
+            // Where that is because the data are wrong, executions say what is wrong with them.
+            let mut rng = stream(seed, StreamPurpose::Start, 0);
+            return Err(match MarkovChain::from_prior(target, Kernel::Mixed, &mut rng) {
+                Err(wrong @ InferError::Runtime(_)) => wrong,
+                Ok(_) | Err(_) => refused(engine, &error),
+            });
+        }
+    };
     if compiled.dimension() == 0 {
         let reason = "no real variable that anything known depends on is asked for".into();
         return Err(InferError::Refused { engine, reason, span: None });
@@ -101,13 +111,15 @@ fn starts(
     let mut of_anchors = starts_of_anchors(query, anchors, count.div_ceil(2)).into_iter();
     let mut found = Vec::with_capacity(count);
     let mut from_prior = true;
+    let mut reason = None;
     for chain in 0..count {
         let mut rng = stream(query.seed, StreamPurpose::Start, 1 + chain as u64);
         let mut picked = if chain % 2 == 0 { of_anchors.next() } else { None };
         if from_prior && picked.is_none() {
             match MarkovChain::from_prior(&query.target, Kernel::Mixed, &mut rng) {
                 Ok(chain) => picked = Some(coordinates.of(chain.trace(), chain.addresses()).0),
-                Err(InferError::NoDrawSurvived { .. } | InferError::Improper { .. }) => from_prior = false,
+                Err(InferError::NoDrawSurvived { reason: why, .. }) => (from_prior, reason) = (false, why),
+                Err(InferError::Improper { .. }) => from_prior = false,
                 Err(error) => return Err(error),
             }
         }
@@ -125,7 +137,7 @@ fn starts(
         };
         match find_start(density, &mut rng, TRIES, &mut propose) {
             Some(start) => found.push(start),
-            None => return Err(InferError::NoDrawSurvived { tried: TRIES as u64, reason: None }),
+            None => return Err(InferError::NoDrawSurvived { tried: TRIES as u64, reason }),
         }
     }
     Ok(found)

@@ -163,7 +163,7 @@ fn points(
 pub(super) fn weigh(record: Record, log_weights: &[f64], ledger: &Ledger) -> Result<Sampled, InferError> {
     let draws = log_weights.len();
     let Some(Judged { weights, k_hat, held, reason }) = judge(log_weights) else {
-        return Err(InferError::NoDrawSurvived { tried: draws as u64, reason: ledger.main_reason() });
+        return Err(InferError::NoDrawSurvived { tried: draws as u64, reason: ledger.why_none() });
     };
     let mut warnings = Vec::new();
     if let Some((text, count, span)) = ledger.main_reason() {

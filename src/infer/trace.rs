@@ -105,6 +105,8 @@ pub(super) fn drawn_log_density(law: &Law, simulate: Option<&Law>, value: &Value
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     rejections: FxHashMap<Span, (String, u64)>,
+    /// What is known and has density zero, by statement: the first such value, in words, and how often.
+    impossible: FxHashMap<Span, (String, u64)>,
     /// Known values by address, in the order of first use.
     pub(super) known: Vec<(AddressId, Value)>,
     seen: Vec<bool>,
@@ -116,6 +118,22 @@ impl Ledger {
         let diagnostic = crate::diagnostic::Diagnostic::from(reason);
         let span = diagnostic.labels.first().map_or(Span::default(), |l| l.span);
         self.rejections.entry(span).or_insert_with(|| (diagnostic.message, 0)).1 += 1;
+    }
+
+    /// Counts an execution that ended at a known value of density zero.
+    fn count_impossible(&mut self, site: &Site<'_>, value: &Value, addresses: &Addresses) {
+        let describe = || {
+            let name = addresses.display(site.address);
+            let text = match value.shape() {
+                [] => format!("`{name}` is {value}, which has density zero there"),
+                shape => {
+                    let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
+                    format!("`{name}`, an array of size {}, has density zero there", sizes.join(" × "))
+                }
+            };
+            (text, 0)
+        };
+        self.impossible.entry(site.span).or_insert_with(describe).1 += 1;
     }
 
     /// Remembers a known value.
@@ -135,6 +153,9 @@ impl Ledger {
         for (span, (text, count)) in &other.rejections {
             self.rejections.entry(*span).or_insert_with(|| (text.clone(), 0)).1 += count;
         }
+        for (span, (text, count)) in &other.impossible {
+            self.impossible.entry(*span).or_insert_with(|| (text.clone(), 0)).1 += count;
+        }
     }
 
     /// How many executions invalid parameters rejected.
@@ -142,13 +163,22 @@ impl Ledger {
         self.rejections.values().map(|(_, count)| count).sum()
     }
 
-    /// The most frequent reason, how often, and where.
+    /// The most frequent reason for which invalid parameters rejected executions, how often, and where.
     pub fn main_reason(&self) -> Option<(String, u64, Span)> {
-        self.rejections
-            .iter()
-            .max_by(|(a, (_, m)), (b, (_, n))| m.cmp(n).then_with(|| (b.file, b.start).cmp(&(a.file, a.start))))
-            .map(|(span, (text, count))| (text.clone(), *count, *span))
+        most_frequent(&self.rejections)
     }
+
+    /// The most frequent reason why executions have density zero: invalid parameters, or else something known that cannot be.
+    pub fn why_none(&self) -> Option<(String, u64, Span)> {
+        self.main_reason().or_else(|| most_frequent(&self.impossible))
+    }
+}
+
+fn most_frequent(reasons: &FxHashMap<Span, (String, u64)>) -> Option<(String, u64, Span)> {
+    reasons
+        .iter()
+        .max_by(|(a, (_, m)), (b, (_, n))| m.cmp(n).then_with(|| (b.file, b.start).cmp(&(a.file, a.start))))
+        .map(|(span, (text, count))| (text.clone(), *count, *span))
 }
 
 /// Generates a trace from a proposal, and the importance weight of it.
@@ -185,14 +215,18 @@ impl Handler for Generate<'_> {
         if log_density.is_finite() { Ok(proposed.value) } else { Err(Stop::Reject) }
     }
 
-    fn observe(&mut self, site: &Site<'_>, value: &Value, counts: bool, _: &Addresses) -> Result<(), Stop> {
+    fn observe(&mut self, site: &Site<'_>, value: &Value, counts: bool, addresses: &Addresses) -> Result<(), Stop> {
         if self.choices == Some(self.trace.choices.len()) {
             return Err(Stop::Reject);
         }
         self.trace.observed |= counts;
         self.ledger.know(site.address, value);
         if counts && self.weigh {
-            add_likelihood(self.trace, known_log_density(site, value)?, site.span)
+            let log_density = known_log_density(site, value)?;
+            if !(log_density > f64::NEG_INFINITY) {
+                self.ledger.count_impossible(site, value, addresses);
+            }
+            add_likelihood(self.trace, log_density, site.span)
         } else {
             Ok(())
         }

@@ -15,6 +15,7 @@ mod minibatch;
 mod network;
 mod oracle;
 mod output;
+mod posteriordb;
 mod reproduce;
 mod robustness;
 mod runtime;

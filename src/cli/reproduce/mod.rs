@@ -1,11 +1,12 @@
 //! `unmask reproduce`: the tables and figures of Wu and Goodman (2022), and our ablation, as commands.
 //!
-//! Each experiment trains weights, measures them on executions that they were not trained on, beside the exact posterior, and
+//! Most experiments train weights, measures them on executions that they were not trained on, beside the exact posterior, and
 //! writes a folder. What was trained and measured is kept, so that a run that was interrupted goes on.
 
 mod attention;
 mod irt;
 mod paper;
+mod posteriordb;
 mod scale;
 mod study;
 mod toy;
@@ -31,6 +32,12 @@ pub(super) struct ReproduceArgs {
     /// An experiment
     #[arg(value_parser = names(), hide_possible_values = false)]
     name: String,
+    /// Posteriors, such as `nes1976-nes` (posteriordb) [default: all that there are programs for]
+    #[arg(value_name = "POSTERIOR")]
+    posteriors: Vec<String>,
+    /// A clone of https://github.com/stan-dev/posteriordb, or a folder with `index.json` and `data/` (posteriordb)
+    #[arg(long, value_name = "DIR")]
+    db: Option<PathBuf>,
     /// How much: seconds, an hour on two cores, or the paper's own settings, for a GPU
     #[arg(long, value_enum, default_value = "laptop")]
     scale: Scale,
@@ -79,6 +86,11 @@ const EXPERIMENTS: &[Experiment] = &[
     },
     Experiment { name: "figure9", summary: "the same as a picture (A.8)", run: irt::figure9 },
     Experiment { name: "anchors", summary: "what anchors are worth: an ablation of ours", run: toy::anchors },
+    Experiment {
+        name: posteriordb::NAME,
+        summary: "NUTS on posteriordb's posteriors, beside the reference draws (needs --db)",
+        run: posteriordb::posteriordb,
+    },
 ];
 
 /// Every experiment.
@@ -119,10 +131,20 @@ impl Table {
 }
 
 pub(super) fn reproduce(arguments: &ReproduceArgs) -> Result<Status, Failure> {
+    if arguments.name == posteriordb::NAME && arguments.db.is_none() {
+        return Err(Failure::Usage("`posteriordb` needs `--db DIR`"));
+    }
+    if arguments.name != posteriordb::NAME && !arguments.posteriors.is_empty() {
+        return Err(Failure::Usage("only `posteriordb` takes names of posteriors"));
+    }
     let study = Study::open(arguments)?;
     for experiment in EXPERIMENTS.iter().filter(|e| arguments.name == ALL || arguments.name == e.name) {
+        if experiment.name == posteriordb::NAME && arguments.db.is_none() {
+            study.say(&format!("{}: left out, it needs --db", experiment.name));
+            continue;
+        }
         let folder = arguments.output.join(experiment.name);
-        if folder.join(RESULTS).is_file() {
+        if is_of(&folder.join(RESULTS), &study.command(experiment.name)) {
             study.say(&format!("{}: already in {}", experiment.name, folder.display()));
             continue;
         }
@@ -132,6 +154,12 @@ pub(super) fn reproduce(arguments: &ReproduceArgs) -> Result<Status, Failure> {
         study.say(&format!("{}: written to {}", experiment.name, folder.display()));
     }
     Ok(Status::Fine)
+}
+
+/// Whether results are there, and those of this command.
+fn is_of(results: &Path, command: &str) -> bool {
+    let text = std::fs::read_to_string(results).unwrap_or_default();
+    serde_json::from_str::<Value>(&text).is_ok_and(|found| found["command"] == command)
 }
 
 /// The file that is written last.

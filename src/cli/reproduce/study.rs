@@ -7,8 +7,8 @@ use std::sync::Arc;
 use clap::Parser as _;
 use serde_json::{Value, json};
 
-use super::ReproduceArgs;
 use super::scale::{Form, Sizes};
+use super::{ReproduceArgs, posteriordb};
 use crate::api::{Data, Model};
 use crate::cli::console::{Failure, make_folder, plain, read, write_file};
 use crate::cli::evaluate::foundation;
@@ -104,7 +104,13 @@ impl<'a> Study<'a> {
     pub fn command(&self, name: &str) -> String {
         let ReproduceArgs { scale, seed, init, .. } = self.arguments;
         let init: String = init.iter().map(|folder| format!(" --init {}", folder.display())).collect();
-        format!("unmask reproduce {name} --scale {} --seed {seed}{init}", scale.name())
+        let posteriors = match name {
+            posteriordb::NAME => {
+                self.arguments.posteriors.iter().map(|p| format!(" {p}")).chain([" --db DIR".into()]).collect()
+            }
+            _ => String::new(),
+        };
+        format!("unmask reproduce {name}{posteriors} --scale {} --seed {seed}{init}", scale.name())
     }
 
     /// What was measured before under this name, or is now.

@@ -118,7 +118,7 @@ impl<'a> MarkovChain<'a> {
                 return Ok(chain);
             }
         }
-        Err(InferError::NoDrawSurvived { tried: TRIES as u64, reason: chain.ledger.main_reason() })
+        Err(InferError::NoDrawSurvived { tried: TRIES as u64, reason: chain.ledger.why_none() })
     }
 
     /// A chain that starts from given values by address; choices without one are drawn. `None` where that execution has
@@ -191,7 +191,7 @@ impl<'a> MarkovChain<'a> {
                 return Err(InferError::SamplerFailed { engine, reason });
             }
         }
-        Err(InferError::NoDrawSurvived { tried: most as u64, reason: self.ledger.main_reason() })
+        Err(InferError::NoDrawSurvived { tried: most as u64, reason: self.ledger.why_none() })
     }
 
     /// Exchanges the current execution with one of the same machine.
