@@ -111,14 +111,14 @@ fn starts(
     let mut of_anchors = starts_of_anchors(query, anchors, count.div_ceil(2)).into_iter();
     let mut found = Vec::with_capacity(count);
     let mut from_prior = true;
-    let mut reason = None;
+    let mut failed = None;
     for chain in 0..count {
         let mut rng = stream(query.seed, StreamPurpose::Start, 1 + chain as u64);
         let mut picked = if chain % 2 == 0 { of_anchors.next() } else { None };
         if from_prior && picked.is_none() {
             match MarkovChain::from_prior(&query.target, Kernel::Mixed, &mut rng) {
                 Ok(chain) => picked = Some(coordinates.of(chain.trace(), chain.addresses()).0),
-                Err(InferError::NoDrawSurvived { reason: why, .. }) => (from_prior, reason) = (false, why),
+                Err(error @ InferError::NoDrawSurvived { .. }) => (from_prior, failed) = (false, Some(error)),
                 Err(InferError::Improper { .. }) => from_prior = false,
                 Err(error) => return Err(error),
             }
@@ -137,7 +137,10 @@ fn starts(
         };
         match find_start(density, &mut rng, TRIES, &mut propose) {
             Some(start) => found.push(start),
-            None => return Err(InferError::NoDrawSurvived { tried: TRIES as u64, reason }),
+            None => {
+                // Executions say why, where they were tried.
+                return Err(failed.unwrap_or(InferError::NoDrawSurvived { tried: TRIES as u64, reason: None }));
+            }
         }
     }
     Ok(found)

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::error::InferError;
 use super::proposal::{Guide, Proposal, drawable};
 use super::stream::Stream;
+use crate::dist::Support;
 use crate::runtime::{AddressId, Addresses, Handler, Law, Machine, Outcome, RuntimeError, Site, Stop};
 use crate::span::Span;
 use crate::syntax::ast::Role;
@@ -124,12 +125,12 @@ impl Ledger {
     fn count_impossible(&mut self, site: &Site<'_>, value: &Value, addresses: &Addresses) {
         let describe = || {
             let name = addresses.display(site.address);
-            let text = match value.shape() {
-                [] => format!("`{name}` is {value}, which has density zero there"),
-                shape => {
-                    let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
-                    format!("`{name}`, an array of size {}, has density zero there", sizes.join(" × "))
+            let text = match (value.shape(), length(site.law)) {
+                ([], _) => format!("`{name}` is {value}, which has density zero there"),
+                ([found], Some(wanted)) if *found != wanted => {
+                    format!("`{name}` has {found} elements, and what it is drawn from {wanted}")
                 }
+                (_, _) => format!("`{name}` has density zero there"),
             };
             (text, 0)
         };
@@ -171,6 +172,19 @@ impl Ledger {
     /// The most frequent reason why executions have density zero: invalid parameters, or else something known that cannot be.
     pub fn why_none(&self) -> Option<(String, u64, Span)> {
         self.main_reason().or_else(|| most_frequent(&self.impossible))
+    }
+}
+
+/// How many numbers a draw of a vector distribution has.
+fn length(law: &Law) -> Option<usize> {
+    let Law::Family(distribution) = law else { return None };
+    match distribution.support() {
+        Support::Simplex(n) | Support::Vector(n) | Support::Ordered { n, .. } => Some(n),
+        Support::Real
+        | Support::LowerBounded(_)
+        | Support::UpperBounded(_)
+        | Support::Interval(..)
+        | Support::Integers { .. } => None,
     }
 }
 
@@ -223,7 +237,7 @@ impl Handler for Generate<'_> {
         self.ledger.know(site.address, value);
         if counts && self.weigh {
             let log_density = known_log_density(site, value)?;
-            if !(log_density > f64::NEG_INFINITY) {
+            if log_density.is_nan() || log_density == f64::NEG_INFINITY {
                 self.ledger.count_impossible(site, value, addresses);
             }
             add_likelihood(self.trace, log_density, site.span)

@@ -79,19 +79,23 @@ pub fn compare(inferred: &Inferred, reference: &Reference, tolerances: Tolerance
         let mean_error = found.mcse.hypot(wanted.mcse_mean) / unit;
         let sd = (found.sd - wanted.sd) / unit;
         let sd_error = found.mcse_sd.unwrap_or(0.0).hypot(wanted.mcse_sd) / unit;
-        // Written so that what is not a number is refused.
-        if !(mean.abs() <= tolerances.mean + tolerances.standard_errors * mean_error) {
+        if is_beyond(mean.abs(), tolerances.mean + tolerances.standard_errors * mean_error) {
             reasons.push(format!("the mean of `{name}` is {mean:+.3} sd off (standard error {mean_error:.3})"));
         }
-        if !(sd.abs() <= tolerances.sd) {
+        if is_beyond(sd.abs(), tolerances.sd) {
             let (off, error) = (100.0 * sd, 100.0 * sd_error);
             reasons.push(format!("the sd of `{name}` is {off:+.1} % off (standard error {error:.1} %)"));
         }
-        if found.r_hat.is_some_and(|r_hat| !(r_hat <= tolerances.r_hat)) {
+        if found.r_hat.is_some_and(|r_hat| is_beyond(r_hat, tolerances.r_hat)) {
             reasons.push(format!("R̂ of `{name}` is {:.3}", found.r_hat.unwrap_or(f64::NAN)));
         }
         let (r_hat, ess) = (found.r_hat, found.ess);
         differences.push(Difference { name: name.clone(), mean, mean_error, sd, sd_error, r_hat, ess });
     }
     Comparison { differences, reasons }
+}
+
+/// Whether a number is above a limit, or not a number.
+fn is_beyond(x: f64, limit: f64) -> bool {
+    x.is_nan() || limit.is_nan() || x > limit
 }

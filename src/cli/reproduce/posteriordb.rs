@@ -11,10 +11,10 @@ use crate::api::posteriordb::{
     Comparison, Database, Difference, Posterior, Reference, Tolerances, compare, posterior, posteriors,
 };
 use crate::api::{Data, Error};
-use crate::cli::console::{Failure, plain, tell};
+use crate::cli::console::{Failure, plain};
 use crate::cli::report::minus;
 use crate::diagnostic::Diagnostic;
-use crate::infer::{InferOptions, Inferred, Method, Silent};
+use crate::infer::{InferOptions, Inferred, Method};
 use crate::span::SourceMap;
 
 /// The experiment's name.
@@ -83,11 +83,8 @@ fn run(study: &Study<'_>, posterior: &Posterior, data: &Data, reference: &Refere
             seed: study.arguments.seed,
             ..InferOptions::default()
         };
-        let (inferred, sources) = model.infer_with(data, &options, &mut Silent)?;
-        if !study.arguments.quiet {
-            tell(&inferred.warnings, &sources);
-        }
-        Ok(inferred)
+        // What it warns of is in the certificate and the comparison.
+        Ok(model.infer(data, &options)?)
     };
     let mut inferred = sample(draws)?;
     let mut seconds = inferred.seconds;
