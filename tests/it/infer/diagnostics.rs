@@ -115,7 +115,7 @@ fn constant_or_infinite_draws_have_no_diagnostics() {
 fn means_that_do_not_exist_are_told() {
     let source = "model m { sample x ~ cauchy(0, 1); sample t ~ student_t(5, 0, 1); sample s ~ half_normal(1);
         observe y ~ bernoulli(if x > 0 then 0.9 else 0.1) @ 1; observe w ~ bernoulli(sigmoid(t + s)) @ 1; }";
-    for method in ["laplace", "importance", "mh"] {
+    for method in ["importance", "mh"] {
         let method = Method::named(method).unwrap();
         let options = InferOptions { method, ..InferOptions::default() };
         let found = Model::from_source("m.ppl", source).unwrap().infer(&Data::new(), &options).unwrap();
