@@ -271,12 +271,12 @@ impl Model {
             minibatches.experts
         );
         let mut variables = Vec::new();
-        for ((name, _), column) in product.variables.iter().zip(&columns) {
+        for ((name, support), column) in product.variables.iter().zip(&columns) {
             let rows: Vec<Vec<f64>> = column.iter().flatten().map(Value::to_f64s).collect();
             let size = rows.first().map_or(0, Vec::len);
             for i in 0..size {
                 let own: Vec<f64> = rows.iter().filter_map(|row| row.get(i).copied()).collect();
-                let name = if size == 1 { name.to_string() } else { format!("{name}[{i}]") };
+                let name = if support.is_scalar() { name.to_string() } else { format!("{name}[{i}]") };
                 variables.push(VariableSummary::of_draws(name, &own));
             }
         }

@@ -275,6 +275,7 @@ fn finish(mut context: Context<'_>, paths: Vec<(Path, Vec<usize>)>) -> Result<Co
         coordinates,
         constrained: context.constrained,
         barren,
+        beyond: None,
     })
 }
 

@@ -25,6 +25,8 @@ pub struct Compiled {
     pub(super) coordinates: Vec<usize>,
     pub(super) constrained: FxHashMap<Node, (usize, Support<Node>)>,
     pub(super) barren: bool,
+    /// The end of a window beyond which values may count.
+    pub(super) beyond: Option<Edge>,
 }
 
 /// One path of a [`Compiled`].
@@ -91,6 +93,16 @@ impl Compiled {
     /// The ends of windows that a path is at: its variables may have values beyond them, which no path holds.
     pub fn edges(&self, path: usize) -> &[Edge] {
         self.paths.get(path).map_or(&[], |path| &path.path.edges)
+    }
+
+    /// The end of a window beyond which values may count that no path holds, if that is known.
+    pub fn beyond(&self) -> Option<&Edge> {
+        self.beyond.as_ref()
+    }
+
+    /// Says that values beyond this end may count.
+    pub fn leave_beyond(&mut self, edge: Option<Edge>) {
+        self.beyond = edge;
     }
 
     /// Whether every path has all coordinates, so that the sum over paths is one density over ℝᵈ.

@@ -1,7 +1,8 @@
 //! Discrete variables with many values, or infinitely many: which of them the paths of a compiled density hold.
 //!
-//! Executions of the prior say where a variable is, their densities on each path whether the values at the ends of its window
-//! may still count; if so the window grows. An engine whose draws reach the end of a window is not certified ([`cut_off`]).
+//! Distributions in executions of the prior say where a variable may be, their densities on each path whether the values at the ends
+//! of its window may still count; if so the window grows. An engine is not certified where the window should have grown further, or
+//! where draws reach its end ([`cut_off`]).
 
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use super::stream::{StreamPurpose, stream};
 use super::target::TargetRef;
 use super::trace::{Generator, Ledger, Trace};
 use crate::density::{self, CompileError, CompileOptions, Compiled, Edge, Evaluator as _, Side, Window, Windows};
+use crate::dist::Support;
+use crate::runtime::Law;
 
 /// Executions of the prior that say where a variable is, and those whose densities are looked at on every path.
 const EXECUTIONS: usize = 256;
@@ -24,8 +27,18 @@ const PATHS: usize = 512;
 /// Values added on both sides of those drawn, at least.
 const MARGIN: i64 = 4;
 
-/// Values at the end of a window count no more where their log density is this far below the best, for every judge.
+/// Values at the end of a window count no more where their log density is this far below the best, for every judge; where the
+/// window cannot grow, what is this far below may be left out.
 const NEGLIGIBLE: f64 = 35.0;
+const LITTLE: f64 = 14.0;
+
+/// The log probability, under the prior of an execution, of the values beyond the window at each end; and the width from which on
+/// what executions drew must do.
+const TAIL: f64 = -35.0;
+const WIDE: i64 = 384;
+
+/// Times that a program is compiled, at most.
+const ROUNDS: usize = 16;
 
 /// Compiles the density of a target, with windows for the variables that need them.
 ///
@@ -36,57 +49,97 @@ pub(super) fn compile(target: &TargetRef<'_>, options: CompileOptions) -> Result
     let mut smaller: Option<Compiled> = None;
     // A variable that needed a window last.
     let mut asked = None;
-    // Windows need not grow.
-    let mut settled = false;
-    loop {
+    // Windows of what was drawn alone, where those of all that is possible are too wide together.
+    let mut narrow = Some(Windows::default());
+    for round in 1.. {
         let widened = CompileOptions { max_paths: options.max_paths.max(PATHS), ..options };
         let options = if windows.is_empty() { options } else { widened };
-        let compiled = match density::compile(target.runtime, target.model, target.conditions, options, &windows) {
-            Err(CompileError::ManyValues { name, span }) => {
-                let window = drawn(target, &name).ok_or(CompileError::ManyValues { name: name.clone(), span })?;
-                windows.insert(name.clone(), window);
+        match density::compile(target.runtime, target.model, target.conditions, options, &windows) {
+            Err(CompileError::ManyValues { name, span }) if !windows.contains_key(&name) => {
+                let (drawn, possible) =
+                    of_prior(target, &name).ok_or(CompileError::ManyValues { name: name.clone(), span })?;
+                windows.insert(name.clone(), if narrow.is_some() { possible.unwrap_or(drawn) } else { drawn });
+                if let Some(narrow) = &mut narrow {
+                    narrow.insert(name.clone(), drawn);
+                }
                 asked = Some((name, span));
-                continue;
             }
-            Err(CompileError::TooManyPaths) if smaller.is_some() => None,
             // No value within the windows is possible.
-            Err(CompileError::Impossible) if asked.is_some() => {
+            Err(CompileError::Impossible) if asked.is_some() && round < ROUNDS => {
                 for window in windows.values_mut() {
                     widen(window, Side::Below);
                     widen(window, Side::Above);
                 }
-                continue;
             }
-            Err(CompileError::TooManyPaths) => match asked {
-                Some((name, span)) => return Err(CompileError::ManyValues { name, span }),
-                None => return Err(CompileError::TooManyPaths),
+            Err(CompileError::TooManyPaths) => match (smaller.take(), narrow.take(), &asked) {
+                (Some(compiled), ..) => return Ok(compiled),
+                (None, Some(narrow), Some(_)) => windows = narrow,
+                (None, None, Some((name, span))) => {
+                    return Err(CompileError::ManyValues { name: name.clone(), span: *span });
+                }
+                (None, _, None) => return Err(CompileError::TooManyPaths),
             },
-            other => Some(other?),
-        };
-        let Some(compiled) = compiled else { return smaller.ok_or(CompileError::TooManyPaths) };
-        if windows.is_empty() || settled || !adjust(target, &compiled, &mut windows, &mut settled) {
-            return Ok(compiled);
+            Err(other) => return Err(other),
+            Ok(mut compiled) => {
+                if windows.is_empty() {
+                    return Ok(compiled);
+                }
+                let before = windows.clone();
+                let (beyond, is_settled) = adjust(target, &compiled, &mut windows);
+                compiled.leave_beyond(beyond);
+                if windows == before || round >= ROUNDS {
+                    return Ok(compiled);
+                }
+                // What was only cut is at the end.
+                smaller = if is_settled { None } else { Some(compiled) };
+            }
         }
-        smaller = Some(compiled);
     }
+    Err(CompileError::TooManyPaths)
 }
 
-/// Doubles a window on one side.
+/// Doubles a window on one side, up to as many values as there may be paths; beyond, it is too wide to be compiled.
 fn widen(window: &mut Window, side: Side) {
     let width = window.last.saturating_sub(window.first).saturating_add(1);
+    let most = PATHS as i64;
+    let width = if width < most { width.min(most - width) } else { width };
     match side {
         Side::Below => window.first = window.first.saturating_sub(width),
         Side::Above => window.last = window.last.saturating_add(width),
     }
 }
 
-/// The values of a variable in executions of the prior, and as far again on both sides; `None` where there are none.
-fn drawn(target: &TargetRef<'_>, name: &Arc<str>) -> Option<Window> {
+/// How far a tail goes from `value` upwards (`step` 1) or downwards (−1): to where `tail` is negligible, at most [`WIDE`].
+fn end(value: i64, step: i64, tail: impl Fn(f64) -> Option<f64>) -> i64 {
+    let at = |distance: i64| value.saturating_add(step.saturating_mul(distance));
+    let is_beyond = |distance: i64| tail(at(distance) as f64).is_none_or(|log| log < TAIL);
+    let (mut within, mut beyond) = (0, 1);
+    while !is_beyond(beyond) {
+        if beyond >= WIDE {
+            return at(WIDE);
+        }
+        (within, beyond) = (beyond, 2 * beyond);
+    }
+    while beyond - within > 1 {
+        let middle = (within + beyond) / 2;
+        if is_beyond(middle) { beyond = middle } else { within = middle }
+    }
+    at(beyond)
+}
+
+/// The values of a variable that executions of the prior drew, and half as far again on both sides; and those that they hold
+/// possible, all but a negligible tail of each one's distribution, where these are few enough to look at. `None` where there are
+/// none.
+fn of_prior(target: &TargetRef<'_>, name: &Arc<str>) -> Option<(Window, Option<Window>)> {
     let generator = Generator { engine: "prior", proposal: &OwnDistribution, weigh: false, choices: None };
     let mut machine = target.machine();
     let mut rng = stream(0, StreamPurpose::Counts, 0);
     let (mut trace, mut ledger) = (Trace::default(), Ledger::default());
-    let mut found: Option<Window> = None;
+    let (mut found, mut possible, mut support): (Option<Window>, Option<Window>, Option<Window>) = (None, None, None);
+    let include = |window: &mut Option<Window>, first: i64, last: i64| {
+        let window = window.get_or_insert(Window { first, last });
+        (window.first, window.last) = (window.first.min(first), window.last.max(last));
+    };
     for _ in 0..EXECUTIONS {
         generator.run(&mut machine, &mut rng, &mut trace, &mut ledger).ok()?;
         for choice in &trace.choices {
@@ -94,23 +147,32 @@ fn drawn(target: &TargetRef<'_>, name: &Arc<str>) -> Option<Window> {
             if own.is_none_or(|(variable, _)| machine.addresses().name(variable) != name) {
                 continue;
             }
-            if let Some(value) = choice.value.as_int() {
-                let window = found.get_or_insert(Window { first: value, last: value });
-                (window.first, window.last) = (window.first.min(value), window.last.max(value));
+            if let (Some(value), Law::Family(distribution)) = (choice.value.as_int(), &choice.law) {
+                include(&mut found, value, value);
+                if let Support::Integers { lower, upper } = distribution.support() {
+                    include(&mut support, lower, upper.unwrap_or(i64::MAX));
+                }
+                let first = end(value, -1, |k| distribution.log_cdf(k));
+                let last = end(value, 1, |k| distribution.log_survival(k));
+                include(&mut possible, first, last);
             }
         }
     }
-    found.map(|Window { first, last }| {
-        let margin = (last.saturating_sub(first) / 2).saturating_add(MARGIN);
-        Window { first: first.saturating_sub(margin), last: last.saturating_add(margin) }
-    })
+    let few = possible.filter(|window| window.last.saturating_sub(window.first) < WIDE);
+    let Window { first, last } = found?;
+    let margin = (last.saturating_sub(first) / 2).saturating_add(MARGIN);
+    let support = support.unwrap_or(Window { first: i64::MIN, last: i64::MAX });
+    let first = first.saturating_sub(margin).max(support.first);
+    Some((Window { first, last: last.saturating_add(margin).min(support.last) }, few))
 }
 
-/// Widens windows at whose ends values may count. Where there are none (`settled`), cuts off values whose density is zero, but
-/// for one at each end: draws there would tell that the others matter. Whether any window changed.
-fn adjust(target: &TargetRef<'_>, compiled: &Compiled, windows: &mut Windows, settled: &mut bool) -> bool {
+/// Widens windows at whose ends values may count. Where there are none, cuts off values whose density is zero, but for one at each
+/// end: draws there would tell that the others matter. Also gives an end beyond which there may be what is worth a certificate, and
+/// whether no window had to grow.
+fn adjust(target: &TargetRef<'_>, compiled: &Compiled, windows: &mut Windows) -> (Option<Edge>, bool) {
+    let any = || (0..compiled.paths()).find_map(|path| compiled.edges(path).first()).cloned();
     let rng = &mut stream(0, StreamPurpose::Counts, 1);
-    let Ok(prior) = prior_draws(target, compiled, JUDGES, rng) else { return false };
+    let Ok(prior) = prior_draws(target, compiled, JUDGES, rng) else { return (any(), false) };
     let best = |path: usize| {
         let structure = compiled.structure(path);
         let mut order: Vec<usize> = structure.latents.iter().flat_map(|l| l.coordinates.iter().copied()).collect();
@@ -126,24 +188,27 @@ fn adjust(target: &TargetRef<'_>, compiled: &Compiled, windows: &mut Windows, se
     let best: Vec<f64> = (0..compiled.paths()).map(best).collect();
     let top = best.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if top == f64::NEG_INFINITY {
-        return false;
+        return (any(), false);
     }
-    let counting = |path: &usize| best[*path] > top - NEGLIGIBLE;
-    let reached: Vec<&Edge> = (0..best.len()).filter(counting).flat_map(|path| compiled.edges(path)).collect();
-    for (name, window) in windows.iter_mut() {
-        for side in [Side::Below, Side::Above] {
-            if reached.iter().any(|edge| edge.side == side && edge.variable == *name) {
-                widen(window, side);
+    let within = |nats: f64| -> Vec<&Edge> {
+        let paths = (0..best.len()).filter(|path| best[*path] > top - nats);
+        paths.flat_map(|path| compiled.edges(path)).collect()
+    };
+    let reached = within(NEGLIGIBLE);
+    if !reached.is_empty() {
+        for (name, window) in windows.iter_mut() {
+            for side in [Side::Below, Side::Above] {
+                if reached.iter().any(|edge| edge.side == side && edge.variable == *name) {
+                    widen(window, side);
+                }
             }
         }
+        return (within(LITTLE).first().map(|edge| (*edge).clone()), false);
     }
-    *settled = reached.is_empty();
-    if !*settled {
-        return true;
-    }
-    let before = windows.clone();
-    let possible = |path: &usize| best[*path] > f64::NEG_INFINITY;
-    let latents: Vec<_> = (0..best.len()).filter(possible).flat_map(|path| compiled.structure(path).latents).collect();
+    let latents: Vec<_> = (0..best.len())
+        .filter(|path| best[*path] > f64::NEG_INFINITY)
+        .flat_map(|path| compiled.structure(path).latents)
+        .collect();
     for (name, window) in windows.iter_mut() {
         let own = latents.iter().filter(|latent| compiled.addresses().name(latent.key.0) == name);
         let (mut first, mut last) = (i64::MAX, i64::MIN);
@@ -155,14 +220,14 @@ fn adjust(target: &TargetRef<'_>, compiled: &Compiled, windows: &mut Windows, se
             window.last = window.last.min(last.saturating_add(1));
         }
     }
-    *windows != before
+    (None, true)
 }
 
-/// What refuses a certificate: draws at the end of a window, beyond which there are values that no path holds.
+/// What refuses a certificate: a window beyond which values may count, or draws at the end of one.
 pub(super) fn cut_off(compiled: &Compiled, points: &[(usize, Vec<f64>)]) -> Option<String> {
     let mut seen: FxHashMap<usize, ()> = FxHashMap::default();
     let mut paths = points.iter().map(|(path, _)| *path).filter(|path| seen.insert(*path, ()).is_none());
-    let edge = paths.find_map(|path| compiled.edges(path).first())?;
+    let edge = compiled.beyond().or_else(|| paths.find_map(|path| compiled.edges(path).first()))?;
     let Edge { variable, value, side } = edge;
     Some(match side {
         Side::Below => format!("`{variable}` may be below {value}, the least value that was looked at"),

@@ -24,7 +24,9 @@ const PRIOR_DRAWS: usize = 48;
 /// Compiles the density for anchors: by pieces, where they are few.
 pub(super) fn compile_pieces(target: &TargetRef<'_>) -> Result<Compiled, CompileError> {
     match target.compile(CompileOptions { split: true, max_paths: SPLIT }) {
-        Err(CompileError::TooManyPaths) => target.compile(CompileOptions { split: false, max_paths: PATHS }),
+        Err(CompileError::TooManyPaths | CompileError::ManyValues { .. }) => {
+            target.compile(CompileOptions { split: false, max_paths: PATHS })
+        }
         other => other,
     }
 }

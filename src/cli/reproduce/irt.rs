@@ -208,7 +208,7 @@ fn measure(study: &Study<'_>) -> Result<Measured, Failure> {
         let mut by_seed: Vec<Vec<f64>> = vec![Vec::new(); WAYS.len()];
         let mut of_minibatch = Vec::new();
         let mut found = Vec::new();
-        for seed in study.arguments.seed..study.arguments.seed + study.sizes.seeds {
+        for seed in (0..study.sizes.seeds).map(|i| study.arguments.seed.wrapping_add(i)) {
             let group = Group { name, programs: &[PROGRAM], inputs: Some(inputs) };
             let more: &[&str] =
                 if study.arguments.scale == Scale::Paper { &["--context", "512", "--clip", "5"] } else { &[] };

@@ -214,7 +214,7 @@ pub(super) fn table3(study: &Study<'_>) -> Result<Findings, Failure> {
     let mut found = compared(study, (INDEPENDENCES, &[OURS, PAPER], 1), &TABLE3, "The programs of A.4")?;
     found.notes.push(
         "The paper's figures are those of its table 3. Those of `conditional_independence` and `common_effect` are above zero, \
-         the most that the logarithm of a probability can be, and that of `independent_gaussians` is above its prior, which \
+         the most that the logarithm of a probability can be (read as a density of p, the first could be 0.193), and that of `independent_gaussians` is above its prior, which \
          is its posterior: with nothing observed no network can exceed it. What is masked of conditional independence is not \
          said: z, or p. Both are here."
             .to_owned(),

@@ -63,6 +63,19 @@ fn programs() -> Vec<(&'static str, LogJoint)> {
             "sample k ~ geometric(0.3); observe y ~ normal(k, 1) @ 40;",
             Box::new(move |k| 0.3_f64.ln() + k * 0.7_f64.ln() + normal(40.0, k, 1.0)),
         ),
+        // Far from where the prior draws, beyond a gap in which the data are all but impossible.
+        (
+            "sample k ~ geometric(0.1); let f = (k - 5) * (150 - k) / 10.0 + 6 * (150 - k) / 145.0; observe y ~ normal(f, 1) @ 0;",
+            Box::new(move |k| {
+                let f = (k - 5.0) * (150.0 - k) / 10.0 + 6.0 * (150.0 - k) / 145.0;
+                0.1_f64.ln() + k * 0.9_f64.ln() + normal(0.0, f, 1.0)
+            }),
+        ),
+        // A long tail.
+        (
+            "sample k ~ geometric(0.03); observe y ~ normal(k, 100) @ 340;",
+            Box::new(move |k| 0.03_f64.ln() + k * 0.97_f64.ln() + normal(340.0, k, 100.0)),
+        ),
         // A finite support with too many values for a path each.
         (
             "sample k ~ binomial(4000, 0.01); observe y ~ normal(k, 3) @ 55;",
@@ -116,6 +129,16 @@ fn a_count_beyond_all_windows_is_not_certified() {
         if let Ok(found) = answer(body, method) {
             assert!(!found.certified, "{method}: {} {:?}", found.reason, found.variable("k"));
         }
+    }
+}
+
+#[test]
+fn impossible_counts_are_refused_at_once() {
+    for body in [
+        "sample k ~ binomial(300, 0.1); observe y ~ binomial(k, 0.5) @ 400;",
+        "sample k ~ poisson(3); observe y ~ binomial(k, 0.5) @ 20000;",
+    ] {
+        assert!(answer(body, "laplace").is_err(), "{body}");
     }
 }
 
