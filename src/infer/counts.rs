@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
 use super::anchors::prior_draws;
 use super::proposal::OwnDistribution;
 use super::stream::{StreamPurpose, stream};
@@ -225,9 +223,7 @@ fn adjust(target: &TargetRef<'_>, compiled: &Compiled, windows: &mut Windows) ->
 
 /// What refuses a certificate: a window beyond which values may count, or draws at the end of one.
 pub(super) fn cut_off(compiled: &Compiled, points: &[(usize, Vec<f64>)]) -> Option<String> {
-    let mut seen: FxHashMap<usize, ()> = FxHashMap::default();
-    let mut paths = points.iter().map(|(path, _)| *path).filter(|path| seen.insert(*path, ()).is_none());
-    let edge = compiled.beyond().or_else(|| paths.find_map(|path| compiled.edges(path).first()))?;
+    let edge = compiled.beyond().or_else(|| points.iter().find_map(|(path, _)| compiled.edges(*path).first()))?;
     let Edge { variable, value, side } = edge;
     Some(match side {
         Side::Below => format!("`{variable}` may be below {value}, the least value that was looked at"),

@@ -91,6 +91,18 @@ impl Default for Batch {
 }
 
 impl Batch {
+    /// The text of one sequence alone: tokens, positions and features.
+    pub(super) fn of_text(sequence: &Sequence) -> Self {
+        let mut batch = Self::default();
+        batch.push(&Sequence {
+            tokens: sequence.tokens.clone(),
+            positions: sequence.positions.clone(),
+            features: sequence.features.clone(),
+            ..Sequence::default()
+        });
+        batch
+    }
+
     /// Appends a sequence.
     pub fn push(&mut self, sequence: &Sequence) {
         let (row, element) = (self.tokens.len() as u32, self.element_rows.len() as u32);

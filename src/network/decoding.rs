@@ -102,13 +102,7 @@ impl Network {
     ///
     /// What [`Batch::validate`] finds.
     pub fn encode(&self, sequence: &Sequence) -> Result<Encoded, NetworkError> {
-        let mut batch = Batch::default();
-        batch.push(&Sequence {
-            tokens: sequence.tokens.clone(),
-            positions: sequence.positions.clone(),
-            features: sequence.features.clone(),
-            ..Sequence::default()
-        });
+        let batch = Batch::of_text(sequence);
         let rows = self.evaluate(&batch)?.encoded();
         Ok(Encoded { rows, width: self.config.encoder.width })
     }

@@ -178,13 +178,7 @@ impl Network {
     /// # Ok::<(), unmask::network::NetworkError>(())
     /// ```
     pub fn attention_maps(&self, sequence: &Sequence) -> Result<Vec<AttentionMap>, NetworkError> {
-        let mut batch = Batch::default();
-        batch.push(&Sequence {
-            tokens: sequence.tokens.clone(),
-            positions: sequence.positions.clone(),
-            features: sequence.features.clone(),
-            ..Sequence::default()
-        });
+        let batch = Batch::of_text(sequence);
         batch.validate(&self.config)?;
         let mut recorder = Recorder::new(self.arena.clone(), false);
         recorder.maps = Some(Vec::new());
