@@ -1,6 +1,6 @@
 //! The way from programs to the network and back: examples a second, the time to read weights, and draws.
 //!
-//! `cargo bench --bench foundation -- [seconds]` prints medians; `RAYON_NUM_THREADS=1` for one core.
+//! `cargo bench --bench foundation -- [SECONDS] [PROGRAM…]` prints medians; `RAYON_NUM_THREADS=1` for one core.
 
 #![allow(clippy::expect_used, clippy::print_stdout)]
 
@@ -39,7 +39,10 @@ fn median(seconds: f64, mut run: impl FnMut(u64)) -> (f64, usize) {
 }
 
 fn main() {
-    let seconds = std::env::args().filter_map(|a| a.parse().ok()).next().unwrap_or(2.0);
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let seconds = arguments.iter().find_map(|a| a.parse().ok()).unwrap_or(2.0);
+    let named: Vec<&str> = arguments.iter().map(String::as_str).filter(|a| a.parse::<f64>().is_err()).collect();
+    let asked = |name: &&str| named.is_empty() || named.contains(name);
     let (read, _) = median(seconds, |_| {
         Foundation::bundled().expect("weights");
     });
@@ -47,7 +50,7 @@ fn main() {
     let foundation = Arc::new(Foundation::bundled().expect("weights"));
     let (encoding, context) = (foundation.encoding(), foundation.context());
     for (what, corrupted) in [("with anchors", 0.0), ("text alone", 1.0)] {
-        for name in TOYS {
+        for name in TOYS.into_iter().filter(asked) {
             let target = target(name, false);
             let options = ExampleOptions { anchors: AnchorKind::Laplace, mask: None, corrupted };
             let (each, _) = median(seconds, |i| {
@@ -57,7 +60,7 @@ fn main() {
             println!("{name}, an example, {what}: {:.0} a second on one core", 1e3 / each);
         }
     }
-    for name in TOYS.into_iter().chain(["eight_schools"]) {
+    for name in TOYS.into_iter().chain(["eight_schools"]).filter(asked) {
         let target = target(name, true);
         for (method, weights) in [("foundation", Weights::Of(foundation.clone())), ("laplace", Weights::None)] {
             let options = InferOptions {

@@ -61,6 +61,9 @@ pub mod syntax;
 pub mod trace;
 pub mod value;
 
-pub use api::{Builder, Data, Draws, Error, MinibatchOptions, Model, Script, TraceOptions, VariableInfo};
+pub use api::{
+    Builder, Data, Draws, Error, Minibatch, MinibatchOptions, Model, NormalExpert, Plated, Product, Script,
+    TraceOptions, VariableInfo,
+};
 pub use infer::{InferOptions, Inferred, Method};
 pub use runtime::{HostFunction, Limits};

@@ -13,7 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dist::Support;
 use crate::foundation::FoundationError;
 use crate::infer::{InferOptions, Inferred, Method, Progress, Stream, Target, VariableSummary};
-use crate::runtime::{Addresses, Handler, Law, Site, Stop, random_stream};
+use crate::runtime::{Addresses, Handler, Law, Outcome, Site, Stop, random_stream};
 use crate::span::{SourceMap, Span};
 use crate::trace::{Annotated, NoMinibatch, NotAnnotated, Plate, annotate};
 use crate::value::{Column, Posterior, Value};
@@ -23,6 +23,9 @@ const CHOICE: u64 = 0x6d69_6e69_6261_7463;
 
 /// Draws of the prior, of which its moments are taken.
 const PRIOR: usize = 10_000;
+
+/// Executions that must agree on where the variables outside the plate can be.
+const EXECUTIONS: usize = 16;
 
 /// Draws of a product where the caller names no number.
 const DRAWS: usize = 1_000;
@@ -79,6 +82,8 @@ pub struct Product {
     pub experts: Vec<NormalExpert>,
     /// Iterations of a minibatch, and of the whole.
     pub sizes: (usize, usize),
+    /// How many experts are posteriors that were not certified, and why the first was not.
+    pub uncertified: Option<(usize, String)>,
 }
 
 /// A failure that has no place in a source.
@@ -207,12 +212,17 @@ impl Model {
         let prior = expert(&first.model.infer(&Data::new(), &prior)?, &variables)?;
         progress.start("minibatches", minibatches.experts as u64);
         let mut experts = Vec::with_capacity(minibatches.experts);
+        let mut uncertified: Option<(usize, String)> = None;
         for index in 0..minibatches.experts as u64 {
             let minibatch = plated.minibatch(minibatches.k, options.seed, index)?;
-            experts.push(expert(&minibatch.model.infer(&Data::new(), options)?, &variables)?);
+            let inferred = minibatch.model.infer(&Data::new(), options)?;
+            if !inferred.certified {
+                uncertified.get_or_insert_with(|| (0, inferred.reason.clone())).0 += 1;
+            }
+            experts.push(expert(&inferred, &variables)?);
             progress.advance(1);
         }
-        Ok(Product { variables, prior, experts, sizes: (minibatches.k, plated.len()) })
+        Ok(Product { variables, prior, experts, sizes: (minibatches.k, plated.len()), uncertified })
     }
 
     /// The posterior of the variables outside the plate by the product of what minibatches say ([`Model::experts`]): never
@@ -240,13 +250,16 @@ impl Model {
         progress: &mut dyn Progress,
     ) -> Result<Inferred, Error> {
         let start = std::time::Instant::now();
+        let draws = options.draws.unwrap_or(DRAWS);
+        if draws < 2 {
+            return Err(wrong(format!("{draws} draws of a product say nothing of its spread: at least 2 are needed")));
+        }
         let product = self.experts(data, options, minibatches, progress)?;
         let refused =
             || wrong("the product of these minibatches has no density: more of them, or larger ones, may have".into());
         let normal = product.normal(minibatches.corrected).ok_or_else(refused)?;
         let factor = normal.precision.clone().cholesky().ok_or_else(refused)?;
         let mut rng: Stream = random_stream(options.seed ^ CHOICE, u64::MAX);
-        let draws = options.draws.unwrap_or(DRAWS);
         let mut columns: Vec<Vec<Option<Value>>> = vec![Vec::with_capacity(draws); product.variables.len()];
         for _ in 0..draws {
             let noise = DVector::from_fn(normal.mean.len(), |_, _| rng.sample::<f64, _>(StandardNormal));
@@ -305,9 +318,14 @@ impl Model {
             posterior: Arc::new(posterior),
             chains: 0,
             statistics: Vec::new(),
-            warnings: Vec::new(),
+            warnings: product.uncertified.iter().map(|found| warning(found, minibatches.experts)).collect(),
         })
     }
+}
+
+fn warning((uncertified, reason): &(usize, String), experts: usize) -> Diagnostic {
+    let message = format!("{uncertified} of the {experts} minibatches have posteriors that are not certified");
+    Diagnostic::warning("W0710", message).help(format!("the first: {reason}"))
 }
 
 /// What the report calls it.
@@ -382,16 +400,34 @@ impl Plated {
     }
 }
 
+/// Where the variables outside the plate can be, which must be the same in all executions.
 fn supports(model: &Model, globals: &[Arc<str>], seed: u64) -> Result<Vec<Outside>, Error> {
     let target = model.target(&Data::new())?;
+    let target = target.borrow();
+    let mut machine = target.machine();
     let mut handler = Supports { rng: random_stream(seed ^ CHOICE, u64::MAX - 1), found: FxHashMap::default() };
-    let ran = target.borrow().machine().run(&mut handler);
-    ran.map_err(|error| Error::new(vec![Diagnostic::from(&error)], SourceMap::default()))?;
-    let of = |name: &Arc<str>| match handler.found.get(name) {
-        Some(support) if !matches!(support, Support::Integers { .. }) => Ok((name.clone(), support.clone())),
-        Some(_) | None => Err(wrong(format!("`{name}` cannot have an expert: it is not real, or not always there"))),
-    };
-    globals.iter().map(of).collect()
+    let mut supports: Vec<Option<Support<f64>>> = vec![None; globals.len()];
+    for _ in 0..EXECUTIONS {
+        handler.found.clear();
+        let ran = machine.run(&mut handler);
+        let ran = ran.map_err(|error| Error::new(vec![Diagnostic::from(&error)], SourceMap::default()))?;
+        if ran == Outcome::Rejected {
+            continue;
+        }
+        for (name, known) in globals.iter().zip(&mut supports) {
+            let no = |why: &str| Err(wrong(format!("`{name}` cannot have an expert: {why}")));
+            match handler.found.remove(name) {
+                Some(Support::Integers { .. }) => return no("it is not real"),
+                Some(own) if known.as_ref().is_some_and(|other| *other != own) => {
+                    return no("its bounds depend on other variables");
+                }
+                Some(own) => *known = Some(own),
+                None => return no("it is not real, or not always there"),
+            }
+        }
+    }
+    let rejected = || wrong("the program rejects what is drawn from its prior".into());
+    globals.iter().zip(supports).map(|(name, support)| Ok((name.clone(), support.ok_or_else(rejected)?))).collect()
 }
 
 /// A posterior as a normal distribution over the coordinates of some variables.

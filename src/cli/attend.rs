@@ -42,6 +42,11 @@ pub(super) struct AttendArgs {
 }
 
 pub(super) fn attend(arguments: &AttendArgs) -> Result<Status, Failure> {
+    const OTHERS: [&str; 5] = ["pdf", "jpg", "jpeg", "gif", "webp"];
+    let extension = |path: &PathBuf| path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+    if let Some(path) = arguments.output.iter().find(|path| OTHERS.contains(&&*extension(path))) {
+        return Err(plain("E0909", format!("`{}` cannot be drawn: pictures are `.svg` or `.png`", path.display())));
+    }
     let weights = foundation(arguments.weights.as_deref())?;
     let model = arguments.program.model()?;
     let target = model.target(&arguments.data.read()?)?;

@@ -13,9 +13,7 @@ use super::prompt::{Prompt, names_in_order};
 use super::tuning::{TuneOptions, TuneReport};
 use super::weights::{Decode, Foundation};
 use crate::dist::log_sum_exp;
-use crate::infer::anchors::{
-    Anchors, Conditional, Decoded, Drawn, Paused, Presence, Shares, Walk, own_log_density, pick,
-};
+use crate::infer::anchors::{Anchors, Conditional, Decoded, Drawn, Paused, Presence, Shares, Walk, pick};
 use crate::infer::{Amortized, Defence, Drawer, Query, Stream, StreamPurpose, stream};
 use crate::network::{Batch, Decoding, Encoded, NetworkError, Sequence};
 use crate::runtime::annotate;
@@ -60,7 +58,15 @@ struct Draft {
     /// What is asked next.
     asked: Option<Asked>,
     /// What was asked and answered, where that is wanted.
-    answered: Option<Vec<Answered>>,
+    kept: Option<Kept>,
+}
+
+/// What is kept of a draw for gradients.
+#[derive(Default)]
+struct Kept {
+    /// ln of the network's density so far, before each element.
+    before: Vec<f64>,
+    answered: Vec<Answered>,
 }
 
 /// An element that was decoded: what the network was told of it, and what it is.
@@ -70,16 +76,16 @@ pub(super) struct Answered {
     pub element: [f32; ELEMENT_FEATURES],
     pub candidates: Candidates,
     pub value: f64,
-    /// ln of the density or mass with which the network drew it.
-    pub log_network: f64,
-    /// The same of its own distribution, where that has one coordinate.
-    pub log_own: Option<f64>,
 }
 
 /// A draw of the network alone, with all that gradients need.
 pub(super) struct Recorded {
     /// ln of target over proposal; −∞ where the target is zero.
     pub log_weight: f64,
+    /// By element.
+    pub values: Vec<Decoded>,
+    /// By element: ln of the density or mass with which the network drew it, or left it out.
+    pub log_network: Vec<f64>,
     pub answered: Vec<Answered>,
 }
 
@@ -188,9 +194,14 @@ impl Prepared<'_> {
         let mut walks = walks(anchors, n);
         let drafts = self.drafts(&walks, 0..n, (None, true), (seed, round));
         let decoded = self.decode(&mut walks, &rows, drafts)?;
-        let recorded = finish(&mut walks, decoded, None).into_iter().map(|(drawn, answered)| Recorded {
-            log_weight: drawn.target.map_or(f64::NEG_INFINITY, |(target, _)| target - drawn.log_proposal),
-            answered,
+        let recorded = finish(&mut walks, decoded, None).into_iter().map(|(drawn, mut kept)| {
+            kept.before.push(drawn.log_proposal);
+            Recorded {
+                log_weight: drawn.target.map_or(f64::NEG_INFINITY, |(target, _)| target - drawn.log_proposal),
+                values: drawn.values,
+                log_network: kept.before.windows(2).map(|pair| pair[1] - pair[0]).collect(),
+                answered: kept.answered,
+            }
         });
         Ok(recorded.collect())
     }
@@ -228,7 +239,7 @@ impl Prepared<'_> {
                 log_network: 0.0,
                 log_anchors: 0.0,
                 asked: None,
-                answered: keep.then(Vec::new),
+                kept: keep.then(Kept::default),
             }
         };
         draws.map(draft).collect()
@@ -289,6 +300,9 @@ impl Prepared<'_> {
     /// What is asked of a draft next; nothing where its execution does not reach the element.
     fn ask(&self, walk: &mut Walk<'_>, draft: &mut Draft, index: usize, elements: usize) {
         draft.asked = None;
+        if let Some(kept) = &mut draft.kept {
+            kept.before.push(draft.log_network);
+        }
         let forced = draft.forced.as_ref().map(|values| values[index]);
         let wanted = forced.map(|value| value != Decoded::Absent);
         let here = match walk.next_presence() {
@@ -359,12 +373,12 @@ fn light(decoding: &mut Decoding, drafts: &[Draft], row: u32) -> Result<Vec<f32>
 }
 
 /// Draws with their densities, and what was recorded of them.
-fn finish(walks: &mut [Walk<'_>], mut drafts: Vec<Draft>, defence: Defence) -> Vec<(Drawn, Vec<Answered>)> {
+fn finish(walks: &mut [Walk<'_>], mut drafts: Vec<Draft>, defence: Defence) -> Vec<(Drawn, Kept)> {
     each(walks, &mut drafts, |walk, _, draft| {
         let values = walk.values().to_vec();
         let target = walk.target(&values);
         let log_proposal = draft.log_proposal(defence);
-        (Drawn { values, log_proposal, target }, draft.answered.take().unwrap_or_default())
+        (Drawn { values, log_proposal, target }, draft.kept.take().unwrap_or_default())
     })
 }
 
@@ -374,8 +388,6 @@ fn finish(walks: &mut [Walk<'_>], mut drafts: Vec<Draft>, defence: Defence) -> V
 fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u32>), outputs: &[f32]) {
     let Some(Asked { candidates, anchors, element }) = draft.asked.take() else { return };
     let adjusted = candidates.adjusted(outputs);
-    let before = draft.log_network;
-    let mut log_own = None;
     let value = match anchors {
         Conditional::Real(mixture) => {
             let z = match draft.forced.as_ref().map(|values| values[index]) {
@@ -386,7 +398,6 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u
             };
             draft.log_network += adjusted.log_density(z);
             draft.log_anchors += mixture.log_density(z);
-            log_own = mixture.own().iter().flatten().next().map(|own| own_log_density(own, z));
             match row {
                 None => draft.previous = Previous::real(z, &candidates),
                 Some(row) => {
@@ -418,9 +429,8 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u
             value as f64
         }
     };
-    if let Some(answered) = &mut draft.answered {
-        let log_network = draft.log_network - before;
-        answered.push(Answered { index, element, candidates, value, log_network, log_own });
+    if let Some(kept) = &mut draft.kept {
+        kept.answered.push(Answered { index, element, candidates, value });
     }
 }
 

@@ -49,12 +49,6 @@ pub enum FoundationError {
         /// The variable.
         name: String,
     },
-    /// A variable outside a plate whose own density cannot be told from that of the rest.
-    #[error("`{name}` is outside the plate, and has no distribution of one coordinate")]
-    NoOwnDistribution {
-        /// The variable.
-        name: String,
-    },
     /// A minibatch that cannot be made.
     #[error("a minibatch cannot be made: {reason}")]
     Minibatch {
@@ -100,7 +94,6 @@ impl From<&FoundationError> for Diagnostic {
             FoundationError::NotCompiled(_)
             | FoundationError::NoAnchors(_)
             | FoundationError::NoLine { .. }
-            | FoundationError::NoOwnDistribution { .. }
             | FoundationError::Minibatch { .. }
             | FoundationError::TooLong { .. }
             | FoundationError::TooManyNames { .. }

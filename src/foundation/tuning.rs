@@ -10,8 +10,8 @@ use super::error::FoundationError;
 use super::feature::push_components;
 use super::head::OUTPUTS;
 use super::weights::{Decode, Foundation};
-use crate::infer::anchors::{Anchors, Element};
-use crate::infer::{Query, Target, pareto_smooth, weights_ess};
+use crate::infer::anchors::Anchors;
+use crate::infer::{PartialDensity, Query, Target, pareto_smooth, weights_ess};
 use crate::network::{Adam, AdamOptions, Batch, Gradients, Seeds};
 
 /// How to fine-tune.
@@ -95,7 +95,7 @@ pub struct Minibatches<'m> {
     pub make: &'m mut dyn FnMut(u64) -> Result<Target, FoundationError>,
     /// Iterations of the whole for each of a minibatch, n/k.
     pub scale: f64,
-    /// Whether a variable (dotted, without subscripts) is of the plate.
+    /// Whether a variable (dotted, without subscripts) is of the plate. All else, and factors, count once.
     pub is_local: &'m dyn Fn(&str) -> bool,
     /// Minibatches a step.
     pub batch: usize,
@@ -107,8 +107,7 @@ impl Foundation {
     /// within each minibatch. Steps go on until `more` says no.
     ///
     /// # Errors
-    /// As [`Foundation::tune`]; [`FoundationError::NoOwnDistribution`] for a variable outside the plate that has no distribution
-    /// of one coordinate.
+    /// As [`Foundation::tune`].
     pub fn tune_plated(
         &self,
         minibatches: &mut Minibatches<'_>,
@@ -135,8 +134,12 @@ impl Foundation {
                     .iter()
                     .map(|element| (minibatches.is_local)(addresses.name(element.key.0)))
                     .collect();
-                let scaled = |r: &Recorded| scaled(r, minibatches.scale, &is_local, anchors.elements());
-                let log_weights: Vec<f64> = recorded.iter().map(scaled).collect::<Result<_, _>>()?;
+                let mut density = PartialDensity::new(&query, &anchors);
+                let mut scaled = |draw: &Recorded| -> Result<f64, FoundationError> {
+                    let log_target = density.log_density(&draw.values, &|name| !(minibatches.is_local)(name))?;
+                    Ok(draw.scaled(minibatches.scale, &is_local, log_target))
+                };
+                let log_weights: Vec<f64> = recorded.iter().map(&mut scaled).collect::<Result<_, _>>()?;
                 let (mut factors, report) = factors(&log_weights, (LARGEST * minibatches.scale.max(1.0), false));
                 factors.iter_mut().for_each(|f| *f /= size as f64);
                 mean.bound += report.bound / size as f64;
@@ -174,18 +177,16 @@ impl Foundation {
     }
 }
 
-/// The log weight of a draw for the whole plate: what is of the plate counts so many times.
-fn scaled(draw: &Recorded, scale: f64, is_local: &[bool], elements: &[Element]) -> Result<f64, FoundationError> {
-    let mut outside = 0.0;
-    for answered in &draw.answered {
-        if is_local.get(answered.index).copied().unwrap_or(false) {
-            continue;
+impl Recorded {
+    /// The log weight of a draw for the whole plate: what is of the plate counts so many times, and what is outside, of which
+    /// `log_target` is the log density, once.
+    fn scaled(&self, scale: f64, is_local: &[bool], log_target: f64) -> f64 {
+        if self.log_weight == f64::NEG_INFINITY {
+            return self.log_weight;
         }
-        let name = || elements.get(answered.index).map_or_else(String::new, |element| element.name.clone());
-        let log_own = answered.log_own.ok_or_else(|| FoundationError::NoOwnDistribution { name: name() })?;
-        outside += log_own - answered.log_network;
+        let outside = self.log_network.iter().zip(is_local).filter(|(_, local)| !**local);
+        scale * self.log_weight + (1.0 - scale) * (log_target - outside.map(|(log, _)| log).sum::<f64>())
     }
-    Ok(scale * draw.log_weight + (1.0 - scale) * outside)
 }
 
 /// Gradients of the loss whose derivative with respect to each draw's ln q is its factor.

@@ -45,6 +45,7 @@ mod uniformity;
 pub use advi::{
     AdviFit, AdviSettings, NormalApproximation, NormalFamily, NormalScale, WeightedDraws, fit_advi, weighted_draws,
 };
+pub(crate) use anchored::PartialDensity;
 pub use calibration::{
     Answer, Calibration, CalibrationOptions, Coverage, DOUBTED, LOG_LIKELIHOOD, Quantity, REFUTED, Verdict, calibrate,
     calibrate_with,

@@ -4,9 +4,16 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::{FONT, PlotError, TEXT, TITLE, colour, ends, label, wrong};
+use crate::value::weighted_quantile;
 
 /// Bars of a panel.
 const BINS: usize = 40;
+
+/// Whole numbers that have a bar each.
+const MOST_WHOLE: usize = 120;
+
+/// The weight on either side that an axis may leave out.
+const OUTSIDE: f64 = 5e-4;
 
 /// Panels in a row.
 const ACROSS: usize = 3;
@@ -36,20 +43,42 @@ pub struct Histograms {
     pub panels: Vec<Panel>,
 }
 
+/// Bars of equal width, and where they are.
+struct Bins {
+    low: f64,
+    width: f64,
+    /// Shares of the total weight.
+    shares: Vec<f64>,
+}
+
 impl Panel {
-    /// Shares of the total weight in bins of equal width, with the ends of the axis.
-    fn bins(&self) -> Option<((f64, f64), Vec<f64>)> {
-        let (low, high) = ends(self.values.iter().copied())?;
-        let mut bins = vec![0.0; BINS];
-        let mut total = 0.0;
-        for (i, value) in self.values.iter().enumerate().filter(|(_, v)| v.is_finite()) {
-            let weight = if self.weights.is_empty() { 1.0 } else { self.weights.get(i).copied().unwrap_or(0.0) };
-            let at = ((value - low) / (high - low) * BINS as f64) as usize;
-            bins[at.min(BINS - 1)] += weight;
-            total += weight;
+    /// Whole numbers, where they are few enough, have a bar each. Where weights say how little the outermost numbers count, the
+    /// axis leaves these out.
+    fn bins(&self) -> Option<Bins> {
+        let weight = |i: usize| if self.weights.is_empty() { 1.0 } else { self.weights.get(i).copied().unwrap_or(0.0) };
+        let weighted = self.values.iter().enumerate().map(|(i, value)| (*value, weight(i)));
+        let mut drawn: Vec<(f64, f64)> =
+            weighted.filter(|(value, weight)| value.is_finite() && *weight > 0.0).collect();
+        if !self.weights.is_empty() && !drawn.is_empty() {
+            let (low, high) = (weighted_quantile(&drawn, OUTSIDE), weighted_quantile(&drawn, 1.0 - OUTSIDE));
+            drawn.retain(|(value, _)| (low..=high).contains(value));
         }
-        bins.iter_mut().for_each(|b| *b /= total);
-        Some(((low, high), bins)).filter(|_| total > 0.0)
+        let (mut low, mut high) = ends(drawn.iter().map(|(value, _)| *value))?;
+        let mut count = BINS;
+        if drawn.iter().all(|(value, _)| value.fract() == 0.0) {
+            let least = drawn.iter().map(|(value, _)| *value).fold(f64::INFINITY, f64::min);
+            let most = drawn.iter().map(|(value, _)| *value).fold(f64::NEG_INFINITY, f64::max);
+            if most - least < MOST_WHOLE as f64 {
+                (low, high, count) = (least - 0.5, most + 0.5, (most - least) as usize + 1);
+            }
+        }
+        let width = (high - low) / count as f64;
+        let mut shares = vec![0.0; count];
+        let total: f64 = drawn.iter().map(|(_, weight)| weight).sum();
+        for (value, weight) in drawn {
+            shares[(((value - low) / width) as usize).min(count - 1)] += weight / total;
+        }
+        Some(Bins { low, width, shares })
     }
 }
 
@@ -68,14 +97,15 @@ impl Histograms {
         let across = self.panels.len().min(ACROSS);
         let cells = inner.split_evenly((self.panels.len().div_ceil(ACROSS), across));
         for (i, (panel, cell)) in self.panels.iter().zip(&cells).enumerate() {
-            let Some(((low, high), bins)) = panel.bins() else {
+            let Some(Bins { low, width, shares }) = panel.bins() else {
                 cell.titled(&format!("{}: no finite values", panel.title), (FONT, TEXT)).map_err(wrong)?;
                 continue;
             };
             let left_out = panel.values.iter().filter(|v| !v.is_finite()).count();
             let title =
                 if left_out > 0 { format!("{} ({left_out} left out)", panel.title) } else { panel.title.clone() };
-            let highest = bins.iter().copied().fold(0.0, f64::max);
+            let high = low + width * shares.len() as f64;
+            let highest = shares.iter().copied().fold(0.0, f64::max);
             let mut chart = ChartBuilder::on(cell)
                 .caption(title, (FONT, TEXT))
                 .margin(10)
@@ -95,8 +125,7 @@ impl Histograms {
                 .y_label_formatter(&|y| label(*y))
                 .draw()
                 .map_err(wrong)?;
-            let width = (high - low) / BINS as f64;
-            let bars = bins.iter().enumerate().map(|(bin, share)| {
+            let bars = shares.iter().enumerate().map(|(bin, share)| {
                 let left = low + bin as f64 * width;
                 Rectangle::new([(left, 0.0), (left + width, *share)], colour(i).filled())
             });

@@ -50,8 +50,8 @@ pub struct Tracer<'a> {
 }
 
 impl<'a> Tracer<'a> {
-    /// A tracer of `model`. Each drawn real is rounded to so many significant `digits`, before anything is computed from it,
-    /// unless that takes it out of its support.
+    /// A tracer of `model`. Each drawn real is rounded to so many significant `digits`, or more where these change its density,
+    /// before anything is computed from it.
     pub fn new(runtime: &'a Runtime, model: ModelId, conditions: &'a Conditions, digits: Option<usize>) -> Self {
         let machine = Machine::new(runtime, model, conditions, Purpose::Simulate);
         Self { runtime, model, digits, machine }
@@ -137,10 +137,21 @@ impl<R: Rng> Handler for Draw<'_, R> {
     }
 }
 
-/// A real scalar with so many significant digits, where the law still allows it.
+/// A real scalar with so many significant digits, or as many more as it takes to hardly change its density: what is rounded to more
+/// than the width of its distribution is no draw of it.
 fn rounded(value: Value, digits: usize, law: &Law) -> Value {
     let Value::Real(x) = value else { return value };
-    let short = Value::Real(format!("{x:.*e}", digits.saturating_sub(1)).parse().unwrap_or(x));
-    let allowed = law.log_density(&short).is_none_or(|d| d > f64::NEG_INFINITY);
-    if allowed { short } else { value }
+    let log_density = law.log_density(&value);
+    let short = |digits: usize| Value::Real(format!("{x:.*e}", digits.saturating_sub(1)).parse().unwrap_or(x));
+    let is_close = |short: &Value| match (law.log_density(short), log_density) {
+        (Some(short), Some(exact)) => short > f64::NEG_INFINITY && (short - exact).abs() <= ROUNDING,
+        (None, _) | (_, None) => true,
+    };
+    (digits..MOST_DIGITS).map(short).find(is_close).unwrap_or(value)
 }
+
+/// What rounding may change of a log density, in nats.
+const ROUNDING: f64 = 0.1;
+
+/// Digits that tell any two doubles apart.
+const MOST_DIGITS: usize = 17;

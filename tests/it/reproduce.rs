@@ -85,6 +85,12 @@ fn pictures_show_what_is_finite_and_refuse_what_cannot_be_drawn() {
     let panels = vec![panel(vec![1.0, 1.0]), panel(vec![f64::NAN]), panel(Vec::new()), panel(vec![1e300, -1e300])];
     let histograms = Figure::Histograms(Histograms { title: "h".into(), axis: "a".into(), panels });
     assert!(histograms.png().is_ok());
+    let drawn = |weights: Vec<f64>| {
+        let panels = vec![Panel { title: "p".into(), values: vec![0.1, 0.2, 0.3, 8e4], weights }];
+        Figure::Histograms(Histograms { title: String::new(), axis: String::new(), panels }).svg().unwrap()
+    };
+    let reaches_far = |svg: &str| svg.contains("80000") || svg.contains("60000");
+    assert!(reaches_far(&drawn(Vec::new())) && !reaches_far(&drawn(vec![1.0, 1.0, 1.0, 1e-9])));
     assert_eq!(
         Figure::Histograms(Histograms { title: String::new(), axis: String::new(), panels: Vec::new() }).png(),
         Err(PlotError::Empty)

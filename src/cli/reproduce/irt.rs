@@ -254,9 +254,12 @@ fn notes(study: &Study<'_>, measured: &Measured) -> Vec<String> {
              paper's, the corrected one counts the prior once, and its experts by n/(n_e k) where that is below 1. Fine-tuning: \
              {} steps of {} minibatches with {} draws each, rate {}, the top {} layers with decoder and head; the appendix says \
              neither how many draws a minibatch has, nor how a gradient comes through them: it is the score-function estimator. \
-             Its 5,000 steps of warm-up exceed its 1,000 steps; here there are five.",
+             Its 5,000 steps of warm-up exceed its 1,000 steps; here there are five. It clips no gradient; here their norm is \
+             clipped at 1, without which the estimator's rare large ones decide. In training, as in all toy programs, what is \
+             sampled is masked: the ability and the difficulties.",
             effort.experts, effort.tune.steps, effort.batch, effort.tune.draws, effort.tune.rate, effort.tune.layers
         ),
+        "The plain product is in the table alone: a picture with it would show nothing else.".to_owned(),
         "The paper's figures (its table 5) are above zero, while the exact posterior given all answers, averaged over programs, has \
          about −0.57: they cannot be log densities of the ability in its own units."
             .to_owned(),

@@ -67,6 +67,11 @@ pub(super) struct Trained {
     pub training: Value,
 }
 
+/// What training writes beside its weights.
+fn beside(weights: &Path, what: &str) -> PathBuf {
+    PathBuf::from(format!("{}.{what}", weights.display()))
+}
+
 fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
     write_file(path, |to| Ok(to.write_all(text.as_bytes())?))
 }
@@ -158,12 +163,16 @@ impl<'a> Study<'a> {
         let name = format!("{}-{}-{seed}", group.name, form.key());
         let weights = self.arguments.output.join("weights").join(format!("{name}.safetensors"));
         let training = self.piece(&format!("train-{name}"), || self.train(form, group, seed, more, &weights))?;
+        // Only now: until what was measured is written, an interrupted run goes on from it.
+        let checkpoint = beside(&weights, "checkpoint");
+        if checkpoint.exists() {
+            fs::remove_file(&checkpoint)?;
+        }
         Ok(Trained { foundation: Arc::new(foundation(Some(&weights))?), training })
     }
 
     fn train(&self, form: &Form, group: Group, seed: u64, more: &[&str], weights: &Path) -> Result<Value, Failure> {
-        let beside = |what: &str| PathBuf::from(format!("{}.{what}", weights.display()));
-        let checkpoint = beside("checkpoint");
+        let checkpoint = beside(weights, "checkpoint");
         let mut files = Vec::new();
         for name in group.programs {
             let file = self.program(name)?.display().to_string();
@@ -201,7 +210,7 @@ impl<'a> Study<'a> {
             Err(Failure::Told(error)) if weights.exists() => error.diagnostics().first().map(|d| d.message.clone()),
             Err(failure) => return Err(failure),
         };
-        let lines = read(&beside("metrics.jsonl"))?;
+        let lines = read(&beside(weights, "metrics.jsonl"))?;
         let lines: Vec<Value> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let numbers = |key: &str| -> Vec<f64> { lines.iter().filter_map(|line| line.get(key)?.as_f64()).collect() };
         let steps = lines.iter().filter_map(|line| line.get("step")?.as_u64()).max();
@@ -212,9 +221,6 @@ impl<'a> Study<'a> {
         let last = losses.split_at(losses.len() / 2).1;
         let mean = last.iter().sum::<f64>() / last.len().max(1) as f64;
         let spread = (last.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / last.len().max(1) as f64).sqrt();
-        if checkpoint.exists() {
-            fs::remove_file(&checkpoint)?;
-        }
         Ok(json!({
             "command": shown, "steps": steps, "stopped": stopped, "held_out": best("head"),
             "held_out_anchors": best("anchors"), "steps_not_taken": refused, "loss_sd_of_last_half": spread,
