@@ -6,7 +6,7 @@ use nalgebra::{DMatrix, DVector};
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use rand_distr::StandardNormal;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Data, Error, Model};
 use crate::diagnostic::Diagnostic;
@@ -82,6 +82,8 @@ pub struct Product {
     pub experts: Vec<NormalExpert>,
     /// Iterations of a minibatch, and of the whole.
     pub sizes: (usize, usize),
+    /// How many iterations are in some minibatch.
+    pub seen: usize,
     /// How many experts are posteriors that were not certified, and why the first was not.
     pub uncertified: Option<(usize, String)>,
 }
@@ -213,8 +215,10 @@ impl Model {
         progress.start("minibatches", minibatches.experts as u64);
         let mut experts = Vec::with_capacity(minibatches.experts);
         let mut uncertified: Option<(usize, String)> = None;
+        let mut seen: FxHashSet<i64> = FxHashSet::default();
         for index in 0..minibatches.experts as u64 {
             let minibatch = plated.minibatch(minibatches.k, options.seed, index)?;
+            seen.extend(&minibatch.chosen);
             let inferred = minibatch.model.infer(&Data::new(), options)?;
             if !inferred.certified {
                 uncertified.get_or_insert_with(|| (0, inferred.reason.clone())).0 += 1;
@@ -222,7 +226,7 @@ impl Model {
             experts.push(expert(&inferred, &variables)?);
             progress.advance(1);
         }
-        Ok(Product { variables, prior, experts, sizes: (minibatches.k, plated.len()), uncertified })
+        Ok(Product { variables, prior, experts, sizes: (minibatches.k, plated.len()), seen: seen.len(), uncertified })
     }
 
     /// The posterior of the variables outside the plate by the product of what minibatches say ([`Model::experts`]): never
@@ -279,9 +283,10 @@ impl Model {
         }
         let (k, n) = product.sizes;
         let reason = format!(
-            "{} product of {} minibatches of {k} of {n} iterations",
+            "{} product of {} minibatches of {k} of {n} iterations, which have {} of them",
             if minibatches.corrected { "corrected" } else { "plain" },
-            minibatches.experts
+            minibatches.experts,
+            product.seen
         );
         let mut variables = Vec::new();
         for ((name, support), column) in product.variables.iter().zip(&columns) {
@@ -347,19 +352,22 @@ impl Plated {
         self.plate.has(variable)
     }
 
-    /// Minibatch number `index` of a seed: `k` iterations, drawn without replacement.
+    /// Minibatch number `index` of a seed: `k` iterations, drawn without replacement. Those of a pass through the plate, as many as
+    /// it has without overlap, have none in common; then the next pass begins (random reshuffling).
     ///
     /// # Errors
     /// Where there are fewer, or something outside the plate reads all of it.
     pub fn minibatch(&self, k: usize, seed: u64, index: u64) -> Result<Minibatch, Error> {
-        let mut chosen = self.plate.iterations.clone();
-        chosen.shuffle(&mut random_stream(seed ^ CHOICE, index));
-        let n = chosen.len();
+        let mut order = self.plate.iterations.clone();
+        let n = order.len();
         let size = |error: NoMinibatch| Error::without_source(Diagnostic::from(&error));
-        if k > n {
+        if k == 0 || k > n {
             return Err(size(NoMinibatch::Size { k, n }));
         }
-        chosen.truncate(k);
+        let passes = (n / k) as u64;
+        order.shuffle(&mut random_stream(seed ^ CHOICE, index / passes));
+        let from = (index % passes) as usize * k;
+        let mut chosen = order[from..from + k].to_vec();
         chosen.sort_unstable();
         let text = self.plate.minibatch(&self.annotated, &chosen).map_err(size)?;
         Ok(Minibatch { model: self.model.sibling("minibatch.ppl", &text)?, chosen })

@@ -96,7 +96,8 @@ pub(super) fn finetune(arguments: &FinetuneArgs) -> Result<Status, Failure> {
             }
         }
     });
-    tuned.map_err(wrong)?.save(&arguments.output).map_err(wrong)?;
+    let tuned = tuned.map_err(wrong)?;
+    tuned.save(&arguments.output).map_err(|e| plain("E0905", format!("cannot write the weights: {e}")))?;
     if let (Some(first), Some(last)) = (first, last) {
         note(&format!(
             "evidence lower bound {:.3} to {:.3}, effective draws {:.0} to {:.0} of {}",

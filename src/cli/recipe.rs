@@ -9,7 +9,9 @@ use crate::foundation::{AnchorKind, Shape};
 use crate::network::Device;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Everything needed to go on is in WEIGHTS.checkpoint, metrics are in WEIGHTS.metrics.jsonl.")]
+#[command(
+    after_help = "WEIGHTS are the best on held-out executions so far. What it takes to go on with the same files is in WEIGHTS.checkpoint, written at every check and at least every half minute; metrics are in WEIGHTS.metrics.jsonl."
+)]
 pub(super) struct TrainArgs {
     /// Programs, each with the inputs that have no prior: FILE or FILE=DATA.json
     #[arg(required_unless_present = "generated", value_name = "FILE[=DATA]")]

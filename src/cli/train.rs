@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::builder;
-use super::console::{Failure, Status, note, read, tell};
+use super::console::{Failure, Status, note, plain, read, tell};
 use super::recipe::{EncodingArg, Recipe, TrainArgs};
 use crate::api::{Data, Error, Model};
 use crate::check::STANDARD_LIBRARY;
@@ -66,7 +66,8 @@ pub(super) fn train(arguments: &TrainArgs) -> Result<Status, Failure> {
         started: Instant::now(),
         first: trainer.steps(),
         bar: bar(arguments.quiet, trainer.options().adam.total),
-        metrics: File::create(&metrics)?,
+        metrics: File::create(&metrics)
+            .map_err(|e| plain("E0905", format!("cannot write `{}`: {}", metrics.display(), e.kind())))?,
         saved: Instant::now(),
         smooth: None,
         tokens: 0,
@@ -278,12 +279,16 @@ impl Run<'_> {
             }
         }
         self.bar.finish_and_clear();
-        if let Some(HeldOut { head, anchors, examples }) = self.held_out {
-            let seconds = self.started.elapsed().as_secs_f64();
-            let steps = trainer.steps() - self.first;
-            note(&format!(
-                "{steps} steps in {seconds:.0} s; on {examples} executions held out: {head:.3} nats (anchors alone {anchors:.3})"
-            ));
+        match (self.held_out, trainer.best()) {
+            (Some(HeldOut { anchors, examples, .. }), Some(best)) => {
+                let seconds = self.started.elapsed().as_secs_f64();
+                let steps = trainer.steps() - self.first;
+                note(&format!(
+                    "{steps} steps in {seconds:.0} s; the best weights, which are kept, on {examples} executions held out: {best:.3} nats \
+                     (anchors alone {anchors:.3})"
+                ));
+            }
+            (None, _) | (_, None) => note(&format!("{} steps were taken before: nothing is left to do", self.first)),
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::check::core::{Block, Model, ModelId, Program, StmtKind, Type, Variabl
 use crate::diagnostic::{Diagnostic, near_miss};
 use crate::runtime::{Conditions, Supplied};
 use crate::span::Span;
+use crate::syntax::ast::Role;
 use crate::value::{Array, DataType, Elements, Value};
 
 /// A size read off an array: the size, the array, and where its data stand.
@@ -66,6 +67,22 @@ struct Binder<'a> {
 const IGNORED: &str = "W0501";
 
 impl Binder<'_> {
+    /// Whether a given of the model itself has nothing that it could be drawn from.
+    fn is_without_distribution(&self, name: &str) -> bool {
+        self.program.model(self.model).body.statements.iter().any(|statement| match &statement.kind {
+            StmtKind::Random(random) => {
+                random.distribution.is_none() && random.target.path.first().is_some_and(|(own, _)| &**own == name)
+            }
+            StmtKind::Let(_)
+            | StmtKind::Factor(_)
+            | StmtKind::If { .. }
+            | StmtKind::For { .. }
+            | StmtKind::Return(_)
+            | StmtKind::Print(_)
+            | StmtKind::Evaluate(_) => false,
+        })
+    }
+
     fn assign(&mut self, said: &Assignment) -> Result<(), DataError> {
         let Some((variable, outer)) = self.program.variable(self.model, &said.name) else {
             let names = variable_names(self.program, self.model);
@@ -87,7 +104,15 @@ impl Binder<'_> {
         let declared = variable.span;
         let ty = self.data_type(variable, outer, said)?;
         let masks = matches!(said.value, RawValue::Missing);
-        if masks && variable.kind == VariableKind::Parameter {
+        let is_input = match variable.kind {
+            VariableKind::Parameter => true,
+            VariableKind::Random(Role::Given) => self.is_without_distribution(&said.name),
+            VariableKind::Random(_)
+            | VariableKind::Deterministic
+            | VariableKind::Condition
+            | VariableKind::Submodel(_) => false,
+        };
+        if masks && is_input {
             return Err(DataError::CannotMask { name: said.name.clone(), span: said.span, declared });
         }
         let wanted = Wanted { name: &said.name, indices: &said.indices, ty, declared, span: said.span };

@@ -157,7 +157,12 @@ impl Reader<'_> {
             if self.peek() != Some('"') {
                 return Err(self.expected("a name in double quotes"));
             }
+            let from = self.at;
             let name: Arc<str> = self.string()?.into();
+            if members.iter().any(|member| member.name == name) {
+                let span = Span::new(self.file, from, self.at);
+                return Err(JsonError { message: format!("`{name}` is there twice"), span });
+            }
             self.skip_space();
             if !self.take(':') {
                 return Err(self.expected("`:`"));

@@ -38,7 +38,9 @@ pub enum FoundationError {
         limit: usize,
     },
     /// The program uses more names than there are tokens.
-    #[error("the program has more than {limit} names")]
+    #[error(
+        "the program has more than {limit} different names: an array and its elements count once, written-out variables each"
+    )]
     TooManyNames {
         /// How many there may be.
         limit: usize,

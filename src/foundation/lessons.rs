@@ -7,6 +7,7 @@ use rand::RngExt as _;
 
 use crate::infer::{Stream, Target};
 use crate::runtime::random_stream;
+use crate::trace::Tracer;
 
 /// Random streams of the choice between programs and random ones: apart from those of executions.
 const CHOICE: u64 = 0x6c65_7373_6f6e_7321;
@@ -57,6 +58,20 @@ impl Lessons {
 
     pub(super) fn is_empty(&self) -> bool {
         self.programs.is_empty() && self.random.is_none()
+    }
+
+    /// A number that changes with the programs and their data: of what one execution of each chooses.
+    pub(super) fn fingerprint(&self) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        for (i, target) in self.programs.iter().enumerate() {
+            let mut rng: Stream = random_stream(CHOICE, i as u64);
+            let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, None);
+            // What cannot be executed makes no example either, which is told there.
+            for choice in tracer.execution(&mut rng).map(|trace| trace.choices).unwrap_or_default() {
+                hasher.update(format!("{} @ {}; ", choice.name, choice.value).as_bytes());
+            }
+        }
+        hasher.finalize()
     }
 
     /// The program of an example, a function of the three alone; another attempt gives another random program.

@@ -104,6 +104,9 @@ pub struct HeldOut {
 struct State {
     options: TrainOptions,
     best: Option<f64>,
+    /// Of the lessons; files of before have none.
+    #[serde(default)]
+    fingerprint: Option<u32>,
 }
 
 /// Trains a network.
@@ -254,10 +257,13 @@ impl Trainer {
         let Restored { mut foundation, adam, texts } = Foundation::of_checkpoint(load_checkpoint(path)?)?;
         let state =
             texts.get(KEY).ok_or_else(|| wrong("the file holds finished weights, not a state of training".into()))?;
-        let State { options, best } = serde_json::from_str(state).map_err(|e| wrong(e.to_string()))?;
+        let State { options, best, fingerprint } = serde_json::from_str(state).map_err(|e| wrong(e.to_string()))?;
         let adam = adam.ok_or_else(|| wrong("the file has no state of the optimiser".into()))?;
         if options.programs != programs {
             return Err(wrong(format!("they were trained on {}", options.programs.join(", "))));
+        }
+        if fingerprint.is_some_and(|before| before != lessons.fingerprint()) {
+            return Err(wrong("the programs or their data have changed since training began".into()));
         }
         foundation.network.train_layers(options.layers);
         let placement = Placement::default();
@@ -307,6 +313,11 @@ impl Trainer {
             self.best = Some(loss);
         }
         better
+    }
+
+    /// The best loss of the head on held-out executions so far, in nats an example.
+    pub fn best(&self) -> Option<f64> {
+        self.best
     }
 
     fn source(&self) -> Source {
@@ -423,7 +434,8 @@ impl Trainer {
     /// Where the file cannot be written.
     pub fn save_checkpoint(&self, path: &Path) -> Result<(), FoundationError> {
         let mut texts: BTreeMap<String, String> = self.foundation.texts()?;
-        let state = State { options: self.options.clone(), best: self.best };
+        let fingerprint = Some(self.lessons.fingerprint());
+        let state = State { options: self.options.clone(), best: self.best, fingerprint };
         let text = serde_json::to_string(&state)
             .map_err(|e| FoundationError::Weights { reason: format!("the state cannot be written: {e}") })?;
         texts.insert(KEY.to_owned(), text);

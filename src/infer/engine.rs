@@ -273,7 +273,8 @@ pub struct VariableSummary {
     /// The share of the posterior in which the variable exists, where that is not all of it; the rest of the summary is
     /// about that share.
     pub exists: Option<f64>,
-    /// Heights of a histogram of eight bins from the smallest to the largest draw, the highest 1.
+    /// Heights of a histogram of eight bins over the middle 99 % of the draws, the highest 1; fewer bins where there are fewer whole
+    /// numbers.
     pub histogram: Vec<f64>,
 }
 

@@ -218,11 +218,25 @@ fn histogram(draws: &[(f64, f64)]) -> Vec<f64> {
     if !(low.is_finite() && high.is_finite() && low < high) {
         return Vec::new();
     }
-    let mut bins = [0.0; BINS];
+    // Bins of whole numbers are heights a number: no bin is higher for having one more.
+    let whole = draws.iter().all(|(x, _)| x.fract() == 0.0);
+    let (width, count) = match high - low + 1.0 {
+        n if whole && n <= BINS as f64 => (1.0, n as usize),
+        _ => ((high - low) / BINS as f64, BINS),
+    };
+    let place = |x: f64| (((x - low) / width) as usize).min(count - 1);
+    let mut bins = vec![0.0; count];
     for (x, w) in draws {
         if (low..=high).contains(x) {
-            let at = ((x - low) / (high - low) * BINS as f64) as usize;
-            bins[at.min(BINS - 1)] += w;
+            bins[place(*x)] += w;
+        }
+    }
+    if whole && width > 1.0 {
+        // The first number of a bin, and that of the next.
+        let first = |bin: usize| (width * bin as f64).ceil();
+        for (i, bin) in bins.iter_mut().enumerate() {
+            let numbers = if i + 1 == count { high - low + 1.0 - first(i) } else { first(i + 1) - first(i) };
+            *bin /= numbers.max(1.0);
         }
     }
     let highest = bins.iter().copied().fold(0.0, f64::max);

@@ -39,6 +39,9 @@ struct Metadata {
     config: NetworkConfig,
     adam: Option<AdamMetadata>,
     texts: BTreeMap<String, String>,
+    /// CRC-32 of all tensors, in the order of the network's parameters; files of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,13 +61,6 @@ pub fn checkpoint_to_bytes(
     texts: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, NetworkError> {
     let damaged = |reason: String| NetworkError::Damaged { reason };
-    let metadata = Metadata {
-        version: VERSION,
-        config: network.config().clone(),
-        adam: adam.map(|a| AdamMetadata { options: a.options().clone(), step: a.steps() }),
-        texts: texts.clone(),
-    };
-    let metadata = serde_json::to_string(&metadata).map_err(|e| damaged(e.to_string()))?;
     let bytes = |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|v| v.to_le_bytes()).collect() };
     let mut stored: Vec<(String, &[usize], Vec<u8>)> = Vec::new();
     for (index, declared) in network.layout.declared.iter().enumerate() {
@@ -74,6 +70,16 @@ pub fn checkpoint_to_bytes(
             stored.push((format!("adam.second.{}", declared.name), &declared.shape, bytes(&adam.second[index])));
         }
     }
+    let mut hasher = crc32fast::Hasher::new();
+    stored.iter().for_each(|(.., bytes)| hasher.update(bytes));
+    let metadata = Metadata {
+        version: VERSION,
+        config: network.config().clone(),
+        adam: adam.map(|a| AdamMetadata { options: a.options().clone(), step: a.steps() }),
+        texts: texts.clone(),
+        checksum: Some(hasher.finalize()),
+    };
+    let metadata = serde_json::to_string(&metadata).map_err(|e| damaged(e.to_string()))?;
     let mut views = Vec::with_capacity(stored.len());
     for (name, shape, bytes) in &stored {
         let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes).map_err(|e| damaged(e.to_string()))?;
@@ -87,7 +93,7 @@ pub fn checkpoint_to_bytes(
 ///
 /// # Errors
 ///
-/// [`NetworkError::Damaged`] for bytes that are cut short or something else, [`NetworkError::Missing`],
+/// [`NetworkError::Damaged`] for bytes that are cut short, changed or something else, [`NetworkError::Missing`],
 /// [`NetworkError::Unexpected`], [`NetworkError::Shape`] and [`NetworkError::Kind`] for tensors that do not fit the
 /// configuration in the file, [`NetworkError::Config`] if that is inconsistent.
 pub fn checkpoint_from_bytes(bytes: &[u8]) -> Result<Checkpoint, NetworkError> {
@@ -116,10 +122,27 @@ pub fn checkpoint_from_bytes(bytes: &[u8]) -> Result<Checkpoint, NetworkError> {
     }
     let mut names = tensors.names();
     names.sort_unstable();
-    match names.into_iter().find(|n| !known.contains(*n)) {
-        Some(name) => Err(NetworkError::Unexpected { name: name.to_owned() }),
-        None => Ok(Checkpoint { network, adam, texts: metadata.texts }),
+    if let Some(name) = names.into_iter().find(|n| !known.contains(*n)) {
+        return Err(NetworkError::Unexpected { name: name.to_owned() });
     }
+    if metadata.checksum.is_some_and(|written| written != checksum(&tensors, &network, adam.is_some())) {
+        return Err(damaged("its numbers are not those that were written".into()));
+    }
+    Ok(Checkpoint { network, adam, texts: metadata.texts })
+}
+
+/// CRC-32 of all tensors, in the order in which they are written.
+fn checksum(tensors: &SafeTensors<'_>, network: &Network, with_moments: bool) -> u32 {
+    let kinds: &[&str] = if with_moments { &["", "adam.first.", "adam.second."] } else { &[""] };
+    let mut hasher = crc32fast::Hasher::new();
+    for name in network.names() {
+        for kind in kinds {
+            if let Ok(view) = tensors.tensor(&format!("{kind}{name}")) {
+                hasher.update(view.data());
+            }
+        }
+    }
+    hasher.finalize()
 }
 
 /// A tensor's values.
@@ -133,7 +156,11 @@ pub(super) fn read(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Re
         return Err(NetworkError::Shape { name: name.to_owned(), expected, found });
     }
     let (numbers, _) = view.data().as_chunks::<4>();
-    Ok(numbers.iter().map(|b| f32::from_le_bytes(*b)).collect())
+    let values: Vec<f32> = numbers.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    if values.iter().any(|x| !x.is_finite()) {
+        return Err(NetworkError::Damaged { reason: format!("`{name}` has values that are not finite") });
+    }
+    Ok(values)
 }
 
 impl Checkpoint {
@@ -171,7 +198,15 @@ pub fn save_checkpoint(
     let bytes = checkpoint_to_bytes(network, adam, texts)?;
     let file = |source| NetworkError::File { path: path.to_owned(), source };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(file)?;
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private; what the user asked for has the permissions of the old file, or the usual ones.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(path).map_or(0o666, |m| m.permissions().mode());
+        builder.permissions(std::fs::Permissions::from_mode(mode));
+    }
+    let mut temporary = builder.tempfile_in(folder).map_err(|e| file(e.kind().into()))?;
     temporary.write_all(&bytes).map_err(file)?;
     temporary.as_file().sync_all().map_err(file)?;
     temporary.persist(path).map_err(|e| file(e.error))?;

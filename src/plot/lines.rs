@@ -31,9 +31,13 @@ pub struct Lines {
     pub series: Vec<Series>,
 }
 
+/// Pixels of the part that shows points, and of a series' name.
+const HEIGHT: u32 = 380;
+const NAME: u32 = 22;
+
 impl Lines {
     pub(super) fn size(&self) -> (u32, u32) {
-        (u32::try_from(self.categories.len()).unwrap_or(u32::MAX).saturating_mul(120).max(760), 480)
+        (u32::try_from(self.categories.len()).unwrap_or(u32::MAX).saturating_mul(120).max(760), HEIGHT + 100)
     }
 
     pub(super) fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), PlotError> {
@@ -44,6 +48,9 @@ impl Lines {
             (-0.5, self.categories.len() as f64 - 0.5)
         };
         let (low, high) = ends(all().flat_map(|(_, y, e)| [y - e, y + e])).ok_or(PlotError::Empty)?;
+        // Room for the names of the series above all points.
+        let names = (f64::from(NAME) * (self.series.len() as f64 + 0.5) / f64::from(HEIGHT)).min(0.5);
+        let high = high + (high - low) * names / (1.0 - names);
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, (FONT, TITLE))
             .margin(12)
@@ -56,7 +63,8 @@ impl Lines {
             let near = (x - place).abs() < 1e-6 && place >= 0.0;
             self.categories.get(place as usize).filter(|_| near).cloned().unwrap_or_default()
         };
-        let number = |x: &f64| label(*x);
+        // Rounding leaves what is no zero next to nothing beside the axis.
+        let number = |x: &f64| label(if x.abs() < 1e-9 * (high - low).max(right - left) { 0.0 } else { *x });
         let mut mesh = chart.configure_mesh();
         mesh.x_desc(self.x.as_str()).y_desc(self.y.as_str()).label_style((FONT, TEXT - 1));
         mesh.y_label_formatter(&number).light_line_style(TRANSPARENT);
@@ -93,6 +101,7 @@ impl Lines {
         }
         chart
             .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
             .label_font((FONT, TEXT))
             .background_style(WHITE.mix(0.85))
             .border_style(BLACK.mix(0.3))

@@ -181,6 +181,8 @@ pub enum RuntimeError {
     NotYetDefined {
         /// With its subscripts.
         name: String,
+        /// How many elements of its row there are so far, where it is an element beyond all of them.
+        elements: Option<usize>,
         /// The reading expression.
         span: Span,
     },
@@ -373,7 +375,13 @@ impl From<&RuntimeError> for Diagnostic {
             RuntimeError::DefinedTwice { span, .. } => {
                 Self::error("E0606", message).label(*span, "this element already has a value")
             }
-            RuntimeError::NotYetDefined { span, .. } => Self::error("E0607", message).label(*span, "read here"),
+            RuntimeError::NotYetDefined { elements, span, .. } => {
+                let found = Self::error("E0607", message).label(*span, "read here");
+                match elements {
+                    Some(n) => found.help(format!("there are {n} elements so far; subscripts count from 0")),
+                    None => found,
+                }
+            }
             RuntimeError::RecursionLimit { span, .. } => Self::error("E0608", message)
                 .label(*span, "this call")
                 .help("does the recursion end? raise the limit with `--max-depth`"),

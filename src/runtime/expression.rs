@@ -67,7 +67,7 @@ impl<'p> Execution<'p, '_> {
                         self.masked |= field.masked;
                         Ok(field.value.clone())
                     }
-                    None => Err(RuntimeError::NotYetDefined { name: name.to_string(), span }.into()),
+                    None => Err(RuntimeError::NotYetDefined { name: name.to_string(), elements: None, span }.into()),
                 },
                 Value::Bool(_)
                 | Value::Int(_)

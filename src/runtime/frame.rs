@@ -110,7 +110,7 @@ impl<'p> Frame<'p> {
             SlotState::Filling { cells, whole: whole @ None } => {
                 let mut at = Vec::new();
                 let gathered = gather(cells, ty, &mut at, span).map_err(|gap| match gap {
-                    Gap::Missing => RuntimeError::NotYetDefined { name: element_name(name, &at), span },
+                    Gap::Missing => RuntimeError::NotYetDefined { name: element_name(name, &at), elements: None, span },
                     Gap::Failed(error) => error,
                 })?;
                 Ok(whole.insert(gathered))
@@ -139,7 +139,10 @@ impl<'p> Frame<'p> {
                     }
                     match usize::try_from(*index).ok().and_then(|i| row.get(i)) {
                         Some(found) => cell = found,
-                        None => return Some(Err(self.undefined(slot, indices, span))),
+                        None => {
+                            let (name, elements) = (element_name(self.name(slot), indices), Some(row.len()));
+                            return Some(Err(RuntimeError::NotYetDefined { name, elements, span }));
+                        }
                     }
                 }
             }
@@ -153,7 +156,7 @@ impl<'p> Frame<'p> {
     }
 
     fn undefined(&self, slot: SlotId, indices: &[i64], span: Span) -> RuntimeError {
-        RuntimeError::NotYetDefined { name: element_name(self.name(slot), indices), span }
+        RuntimeError::NotYetDefined { name: element_name(self.name(slot), indices), elements: None, span }
     }
 
     /// The variables that were defined, as fields; those with gaps are left out.
@@ -170,7 +173,7 @@ impl<'p> Frame<'p> {
 }
 
 fn not_defined(name: &str, span: Span) -> RuntimeError {
-    RuntimeError::NotYetDefined { name: name.to_owned(), span }
+    RuntimeError::NotYetDefined { name: name.to_owned(), elements: None, span }
 }
 
 /// `theta[2][0]` as `theta[2, 0]`.

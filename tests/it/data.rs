@@ -316,8 +316,9 @@ fn later_wins_over_earlier() {
     assert_eq!(known(&replaced, "t", &[0, 0]), real(1.0));
     let kept = bound(KINDS, &[Mask("t"), Assignment("t[0, 0]=9")]);
     assert_eq!((known(&kept, "t", &[0, 0]), known(&kept, "t", &[1, 0])), (real(9.0), Known::Masked));
-    // The last of two members of one name counts.
-    assert_eq!(known(&bound(KINDS, &[File(r#"{"r": 1, "r": 2}"#)]), "r", &[]), real(2.0));
+    // But two members of one name in one object are a slip.
+    let twice = mistake(KINDS, &[File(r#"{"r": 1, "r": 2}"#)]).1;
+    assert!(matches!(twice, DataError::Json { message, .. } if message.contains("twice")));
 }
 
 #[test]

@@ -27,20 +27,21 @@ struct Question {
     altered: [&'static str; 2],
 }
 
-/// What A.4 expects.
+/// What A.4 expects, of variables that the network is asked for: what nothing known depends on (z1, or x given z) is drawn from its
+/// own distribution, whatever the network says, so its parent is asked for.
 const QUESTIONS: [Question; 3] = [
     Question {
         program: "independent_gaussians",
-        asked: "z1",
-        blanket: &["mu1", "sigma1"],
+        asked: "mu1",
+        blanket: &["sigma1", "z1"],
         rest: &["mu2", "sigma2", "y1", "y2"],
-        altered: ["mu1", "y1"],
+        altered: ["z1", "y1"],
     },
     Question {
         program: "conditional_independence",
-        asked: "x",
-        blanket: &["z", "a"],
-        rest: &["p", "b", "y"],
+        asked: "p",
+        blanket: &["z"],
+        rest: &["x", "y"],
         altered: ["z", "y"],
     },
     Question { program: "common_effect", asked: "x", blanket: &["px", "y", "z"], rest: &["py"], altered: ["px", "py"] },
@@ -190,7 +191,8 @@ pub(super) fn attention(study: &Study<'_>) -> Result<Findings, Failure> {
          held-out executions, to one token of the lines of its Markov blanket and of the rest: alike where the network reads \
          everything alike. The change is that of its predicted ln density, in nats, where one value is exchanged for another \
          execution's: it must be zero for what it does not depend on. The network has no anchors, which would know the \
-         independences without it."
+         independences without it. What nothing known depends on (z1 of `independent_gaussians`, x of `conditional_independence` given z) \
+         is drawn from its own distribution without the network, so their parents are asked for."
             .to_owned(),
         "The paper shows maps and says what is expected; it measures neither. Attention is no proof of use: the change of the \
          density is."

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::paper::TABLE5;
@@ -213,12 +214,10 @@ fn measure(study: &Study<'_>) -> Result<Measured, Failure> {
             let more: &[&str] =
                 if study.arguments.scale == Scale::Paper { &["--context", "512", "--clip", "5"] } else { &[] };
             let weights = study.trained(&Form::Ours { anchors: "none" }, group, seed, more)?.foundation;
-            let mut rows = Vec::new();
-            for (i, student) in students.iter().enumerate() {
-                rows.push(study.piece(&format!("{name}-{seed}-student{i}"), || {
-                    one(&weights, &model, student, (k, seed), &effort)
-                })?);
-            }
+            let measured = |(i, student): (usize, &Student)| {
+                study.piece(&format!("{name}-{seed}-student{i}"), || one(&weights, &model, student, (k, seed), &effort))
+            };
+            let rows: Vec<Value> = students.par_iter().enumerate().map(measured).collect::<Result<_, _>>()?;
             let column = |key: &str| -> Vec<f64> { rows.iter().filter_map(|r| r.get(key)?.as_f64()).collect() };
             for ((key, _), means) in WAYS.iter().zip(&mut by_seed) {
                 let values = column(key);

@@ -49,6 +49,10 @@ fn training_goes_on_bit_for_bit() {
     // Other programs are another training.
     let other = Trainer::resume(&path, targets, &["other".to_owned()]);
     assert!(matches!(other, Err(FoundationError::Weights { .. })));
+    // So are those of the same names that say something else.
+    let changed = vec![target(&PROGRAMS[0].replacen("normal(0", "normal(1", 1), &[]), target(PROGRAMS[1], &[])];
+    let changed = Trainer::resume(&path, changed, &names);
+    assert!(matches!(changed, Err(FoundationError::Weights { reason }) if reason.contains("changed")));
 }
 
 #[test]
@@ -64,6 +68,15 @@ fn weights_are_checked_before_they_are_used() {
     for cut in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
         assert!(Foundation::from_bytes(&bytes[..cut]).is_err(), "{cut} bytes");
     }
+    // One bit that changed, and numbers that are none.
+    let damaged = |at: usize, with: &[u8]| {
+        let mut damaged = bytes.clone();
+        damaged[at..at + with.len()].copy_from_slice(with);
+        Foundation::from_bytes(&damaged).unwrap_err().to_string()
+    };
+    let end = bytes.len();
+    assert!(damaged(end - 10, &[bytes[end - 10] ^ 1]).contains("not those that were written"));
+    assert!(damaged(end - 4, &f32::NAN.to_le_bytes()).contains("not finite"));
     // A network of something else.
     let encoder = EncoderConfig::compact(50, 32, 0);
     let other = Network::new(NetworkConfig { encoder, language: true, decoder: None, head: None }, 1).unwrap();
