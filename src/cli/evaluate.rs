@@ -25,6 +25,9 @@ const DECADES: (i32, i32) = (-5, 2);
 const MOST_SHOWN: usize = 12;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "ln q: of the true values, jointly, in nats, the mean over cases. exact: the same under the exact posterior, by normal algebra where that is one, else with an evidence that is certified (cases without one are left out). gap, ±: exact − ln q, and its standard error. anchors: the gap without a network. var ln w: the median variance of the log weights of draws, and a histogram over cases by power of ten. ESS/S: effective draws a draw."
+)]
 pub(super) struct EvaluateArgs {
     /// Programs, each with the inputs that have no prior: FILE or FILE=DATA.json
     #[arg(required = true, value_name = "FILE[=DATA]")]

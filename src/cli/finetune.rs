@@ -92,7 +92,7 @@ pub(super) fn finetune(arguments: &FinetuneArgs) -> Result<Status, Failure> {
                     is_local: &|name| plated.is_local(name),
                     batch: arguments.batch as usize,
                 };
-                weights.tune_plated(&mut minibatches, &options, more)
+                weights.tune_plated(&target, &mut minibatches, &options, more)
             }
         }
     });

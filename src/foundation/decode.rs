@@ -51,8 +51,8 @@ struct Draft {
     /// Values so far by the rows of their text, where texts are encoded anew.
     known: Vec<(u32, f64)>,
     defence: bool,
-    /// The values that it must have, where only their density is asked for.
-    forced: Option<Vec<Decoded>>,
+    /// By element: the value that it must have, if any.
+    forced: Option<Vec<Option<Decoded>>>,
     log_network: f64,
     log_anchors: f64,
     /// What is asked next.
@@ -175,7 +175,7 @@ impl Prepared<'_> {
         for values in values.chunks(GROUP) {
             let mut drafts = self.drafts(&walks, 0..values.len(), (None, false), (0, 0));
             for (draft, values) in drafts.iter_mut().zip(values) {
-                draft.forced = Some(values.clone());
+                draft.forced = Some(values.iter().copied().map(Some).collect());
             }
             let decoded = self.decode(&mut walks, &rows, drafts)?;
             densities.extend(decoded.iter().map(|draft| draft.log_proposal(defence)));
@@ -190,9 +190,23 @@ impl Prepared<'_> {
         n: usize,
         (seed, round): (u64, u64),
     ) -> Result<Vec<Recorded>, FoundationError> {
+        self.record_given(anchors, vec![vec![None; anchors.elements().len()]; n], (seed, round))
+    }
+
+    /// The same where some elements have values already, one list a draw.
+    pub(super) fn record_given(
+        &self,
+        anchors: &Anchors<'_>,
+        given: Vec<Vec<Option<Decoded>>>,
+        (seed, round): (u64, u64),
+    ) -> Result<Vec<Recorded>, FoundationError> {
         let rows = self.rows(anchors)?;
+        let n = given.len();
         let mut walks = walks(anchors, n);
-        let drafts = self.drafts(&walks, 0..n, (None, true), (seed, round));
+        let mut drafts = self.drafts(&walks, 0..n, (None, true), (seed, round));
+        for (draft, given) in drafts.iter_mut().zip(given) {
+            draft.forced = Some(given);
+        }
         let decoded = self.decode(&mut walks, &rows, drafts)?;
         let recorded = finish(&mut walks, decoded, None).into_iter().map(|(drawn, mut kept)| {
             kept.before.push(drawn.log_proposal);
@@ -303,7 +317,7 @@ impl Prepared<'_> {
         if let Some(kept) = &mut draft.kept {
             kept.before.push(draft.log_network);
         }
-        let forced = draft.forced.as_ref().map(|values| values[index]);
+        let forced = draft.forced.as_ref().and_then(|values| values[index]);
         let wanted = forced.map(|value| value != Decoded::Absent);
         let here = match walk.next_presence() {
             Presence::Absent => false,
@@ -390,7 +404,7 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u
     let adjusted = candidates.adjusted(outputs);
     let value = match anchors {
         Conditional::Real(mixture) => {
-            let z = match draft.forced.as_ref().map(|values| values[index]) {
+            let z = match draft.forced.as_ref().and_then(|values| values[index]) {
                 Some(Decoded::Real(z)) => z,
                 Some(Decoded::Int(_) | Decoded::Absent) => f64::NAN,
                 None if draft.defence => mixture.draw(&mut draft.rng),
@@ -410,7 +424,7 @@ fn answer(walk: &mut Walk<'_>, draft: &mut Draft, (index, row): (usize, Option<u
             z
         }
         Conditional::Discrete(table) => {
-            let value = match draft.forced.as_ref().map(|values| values[index]) {
+            let value = match draft.forced.as_ref().and_then(|values| values[index]) {
                 Some(Decoded::Int(value)) => value,
                 Some(Decoded::Real(_) | Decoded::Absent) => i64::MIN,
                 None if draft.defence => {

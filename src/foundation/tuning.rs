@@ -5,12 +5,16 @@
 //! where weights are good enough to say where the posterior is, also the forward divergence, on the weighted draws. Anchors
 //! stay, and only the decoder and the head learn, so the query is encoded once a step.
 
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
 use super::decode::Recorded;
 use super::error::FoundationError;
 use super::feature::push_components;
 use super::head::OUTPUTS;
 use super::weights::{Decode, Foundation};
-use crate::infer::anchors::Anchors;
+use crate::infer::anchors::{Anchors, Decoded, Element};
 use crate::infer::{PartialDensity, Query, Target, pareto_smooth, weights_ess};
 use crate::network::{Adam, AdamOptions, Batch, Gradients, Seeds};
 
@@ -78,7 +82,7 @@ impl Foundation {
             report.step = step + 1;
             let batch = batch(&prepared, &anchors, &recorded)?;
             drop(prepared);
-            let gradients = gradients(&tuned, &batch, &recorded, &factors)?;
+            let gradients = gradients(&tuned, &batch, &recorded, (&factors, &|_| true))?;
             adam.step(&mut tuned.network, &gradients)?;
             if !more(&report) {
                 break;
@@ -102,61 +106,53 @@ pub struct Minibatches<'m> {
 }
 
 impl Foundation {
-    /// Weights for one plated query that see a few of its iterations at a time: the evidence lower bound with what is of the
-    /// plate scaled by n/k (equation 4 and A.8 of the paper), by the score-function estimator with a leave-one-out baseline
-    /// within each minibatch. Steps go on until `more` says no.
+    /// Weights that give the posterior of the whole plate for what is outside of it, while they read `prompt`: all of a query, or
+    /// one of its minibatches.
+    ///
+    /// The evidence lower bound sees a few iterations at a time, scaled by n/k (equation 4 and A.8 of the paper), by the
+    /// score-function estimator with a leave-one-out baseline. What is outside the plate is drawn as the network says of `prompt`,
+    /// whatever the minibatch: a distribution that could read the minibatch would learn the posterior of n/k copies of it. What is
+    /// of the plate is drawn given that, as the network says of the minibatch, and stays as it is. Steps go on until `more` says no.
     ///
     /// # Errors
     /// As [`Foundation::tune`].
     pub fn tune_plated(
         &self,
+        prompt: &Target,
         minibatches: &mut Minibatches<'_>,
         options: &TuneOptions,
         mut more: impl FnMut(&TuneReport) -> bool,
     ) -> Result<Self, FoundationError> {
+        let query = Query::for_anchors::<FoundationError>(prompt.borrow(), options.seed)?;
+        let anchors = Anchors::new(&query.compiled, &query.prior)?;
+        let mut outside = Outside::new(&query, &anchors, minibatches.is_local);
         let mut tuned = self.duplicate()?;
         tuned.network.train_layers(Some(options.layers));
         let schedule = AdamOptions { rate: options.rate, warmup: 5, total: options.steps + 1, clip: 1.0 };
         let mut adam = Adam::new(&tuned.network, schedule);
         let size = minibatches.batch.max(1);
         for step in 0..options.steps {
-            let mut sum: Option<Gradients> = None;
-            let mut mean = TuneReport { step: step + 1, bound: 0.0, variance: 0.0, ess: 0.0 };
+            let prepared = tuned.prepare(&query)?;
+            let recorded = prepared.record(&anchors, options.draws, (options.seed, TUNING + step))?;
+            let values: Vec<FxHashMap<Part, Decoded>> = recorded.iter().map(|draw| outside.values(draw)).collect();
+            let mut log_weights = Vec::with_capacity(recorded.len());
+            for draw in &recorded {
+                log_weights.push(outside.log_target(draw)? - outside.log_network(draw));
+            }
             for index in step * size as u64..(step + 1) * size as u64 {
-                let target = (minibatches.make)(index)?;
-                let query = Query::for_anchors::<FoundationError>(target.borrow(), options.seed)?;
-                let anchors = Anchors::new(&query.compiled, &query.prior)?;
-                let prepared = tuned.prepare(&query)?;
-                let recorded = prepared.record(&anchors, options.draws, (options.seed, TUNING + index))?;
-                let addresses = query.compiled.addresses();
-                let is_local: Vec<bool> = anchors
-                    .elements()
-                    .iter()
-                    .map(|element| (minibatches.is_local)(addresses.name(element.key.0)))
-                    .collect();
-                let mut density = PartialDensity::new(&query, &anchors);
-                let mut scaled = |draw: &Recorded| -> Result<f64, FoundationError> {
-                    let log_target = density.log_density(&draw.values, &|name| !(minibatches.is_local)(name))?;
-                    Ok(draw.scaled(minibatches.scale, &is_local, log_target))
-                };
-                let log_weights: Vec<f64> = recorded.iter().map(&mut scaled).collect::<Result<_, _>>()?;
-                let (mut factors, report) = factors(&log_weights, (LARGEST * minibatches.scale.max(1.0), false));
-                factors.iter_mut().for_each(|f| *f /= size as f64);
-                mean.bound += report.bound / size as f64;
-                mean.variance += report.variance / size as f64;
-                mean.ess += report.ess / size as f64;
-                let batch = batch(&prepared, &anchors, &recorded)?;
-                drop(prepared);
-                let found = gradients(&tuned, &batch, &recorded, &factors)?;
-                match &mut sum {
-                    Some(sum) => sum.add(&found),
-                    None => sum = Some(found),
+                let minibatch = (minibatches.make)(index)?;
+                let inside =
+                    log_inside(&tuned, &minibatch, minibatches.is_local, &values, (options.seed, PLATED + index))?;
+                for (log_weight, inside) in log_weights.iter_mut().zip(inside) {
+                    *log_weight += minibatches.scale / size as f64 * inside;
                 }
             }
-            if let Some(gradients) = sum {
-                adam.step(&mut tuned.network, &gradients)?;
-            }
-            if !more(&mean) {
+            let (factors, report) = factors(&log_weights, (LARGEST * minibatches.scale.max(1.0), false));
+            let batch = batch(&prepared, &anchors, &recorded)?;
+            drop(prepared);
+            let gradients = gradients(&tuned, &batch, &recorded, (&factors, &|index| outside.has(index)))?;
+            adam.step(&mut tuned.network, &gradients)?;
+            if !more(&TuneReport { step: step + 1, ..report }) {
                 break;
             }
         }
@@ -177,24 +173,94 @@ impl Foundation {
     }
 }
 
-impl Recorded {
-    /// The log weight of a draw for the whole plate: what is of the plate counts so many times, and what is outside, of which
-    /// `log_target` is the log density, once.
-    fn scaled(&self, scale: f64, is_local: &[bool], log_target: f64) -> f64 {
-        if self.log_weight == f64::NEG_INFINITY {
-            return self.log_weight;
+/// An element whatever the program: its variable, and which of its coordinates.
+type Part = (Arc<str>, Vec<i64>, usize);
+
+/// What is outside a plate.
+struct Outside<'q, 'f> {
+    density: PartialDensity<'q>,
+    is_local: &'f dyn Fn(&str) -> bool,
+    /// By element; `None` of the plate.
+    parts: Vec<Option<Part>>,
+}
+
+impl<'q, 'f> Outside<'q, 'f> {
+    fn new(query: &Query<'q>, anchors: &Anchors<'_>, is_local: &'f dyn Fn(&str) -> bool) -> Self {
+        let addresses = anchors.compiled().addresses();
+        let mut coordinates: FxHashMap<(Arc<str>, Vec<i64>), usize> = FxHashMap::default();
+        let part = |element: &Element| {
+            let (variable, indices) = &element.key;
+            let name = addresses.name(*variable).clone();
+            if is_local(&name) {
+                return None;
+            }
+            let count = coordinates.entry((name.clone(), indices.to_vec())).or_default();
+            *count += 1;
+            Some((name, indices.to_vec(), *count))
+        };
+        let parts = anchors.elements().iter().map(part).collect();
+        Self { density: PartialDensity::new(query, anchors), is_local, parts }
+    }
+
+    fn has(&self, element: usize) -> bool {
+        self.parts.get(element).is_some_and(Option::is_some)
+    }
+
+    /// What a draw has outside.
+    fn values(&self, draw: &Recorded) -> FxHashMap<Part, Decoded> {
+        let own = self.parts.iter().zip(&draw.values);
+        own.filter_map(|(part, value)| Some((part.clone()?, *value))).collect()
+    }
+
+    /// ln of the density of what is outside, masked or known, over coordinates.
+    fn log_target(&mut self, draw: &Recorded) -> Result<f64, FoundationError> {
+        if draw.log_weight == f64::NEG_INFINITY {
+            return Ok(f64::NEG_INFINITY);
         }
-        let outside = self.log_network.iter().zip(is_local).filter(|(_, local)| !**local);
-        scale * self.log_weight + (1.0 - scale) * (log_target - outside.map(|(log, _)| log).sum::<f64>())
+        let is_local = self.is_local;
+        Ok(self.density.log_density(&draw.values, &|name| !is_local(name))?)
+    }
+
+    /// ln of the density with which the network drew what is outside.
+    fn log_network(&self, draw: &Recorded) -> f64 {
+        self.parts.iter().zip(&draw.log_network).filter(|(part, _)| part.is_some()).map(|(_, log)| log).sum()
     }
 }
 
-/// Gradients of the loss whose derivative with respect to each draw's ln q is its factor.
+/// By draw of what is outside the plate: ln of target over proposal of what is in a minibatch.
+fn log_inside(
+    tuned: &Foundation,
+    minibatch: &Target,
+    is_local: &dyn Fn(&str) -> bool,
+    values: &[FxHashMap<Part, Decoded>],
+    stream: (u64, u64),
+) -> Result<Vec<f64>, FoundationError> {
+    let query = Query::for_anchors::<FoundationError>(minibatch.borrow(), stream.0)?;
+    let anchors = Anchors::new(&query.compiled, &query.prior)?;
+    let mut outside = Outside::new(&query, &anchors, is_local);
+    let given = |values: &FxHashMap<Part, Decoded>| -> Vec<Option<Decoded>> {
+        outside.parts.iter().map(|part| values.get(part.as_ref()?).copied()).collect()
+    };
+    let given = values.iter().map(given).collect();
+    let recorded = tuned.prepare(&query)?.record_given(&anchors, given, stream)?;
+    let mut inside = Vec::with_capacity(recorded.len());
+    for draw in &recorded {
+        // The weight of all of it, less that of what is outside.
+        let all = draw.log_weight;
+        inside.push(match all == f64::NEG_INFINITY {
+            true => all,
+            false => all - (outside.log_target(draw)? - outside.log_network(draw)),
+        });
+    }
+    Ok(inside)
+}
+
+/// Gradients of the loss whose derivative with respect to each draw's ln q, of those elements that learn, is its factor.
 fn gradients(
     tuned: &Foundation,
     batch: &Batch,
     recorded: &[Recorded],
-    factors: &[f64],
+    (factors, learns): (&[f64], &dyn Fn(usize) -> bool),
 ) -> Result<Gradients, FoundationError> {
     let pass = tuned.network.forward(batch)?;
     let Some(outputs) = pass.head() else { return Err(FoundationError::NothingMasked) };
@@ -204,7 +270,7 @@ fn gradients(
         for answered in &draw.answered {
             let end = at + answered.candidates.components.len() * OUTPUTS;
             let own = &outputs[at..end];
-            if *factor != 0.0 {
+            if *factor != 0.0 && learns(answered.index) {
                 let adjusted = answered.candidates.adjusted(own);
                 adjusted.gradient(answered.value, own, *factor, &mut gradient[at..end]);
             }
@@ -214,8 +280,9 @@ fn gradients(
     Ok(pass.backward(Seeds { head: Some(gradient), ..Seeds::default() })?)
 }
 
-/// Rounds of draws that are for fine-tuning: apart from those of answers.
+/// Rounds of draws that are for fine-tuning, and for what is of a minibatch there: apart from those of answers.
 const TUNING: u64 = 1 << 20;
+const PLATED: u64 = 1 << 21;
 
 /// The factor of each draw's ∇ ln q in the gradient of the loss. Log weights further than `largest` from the mean pull no
 /// harder; `forward`: whether the weights, where they are good enough, say where the posterior is.

@@ -93,7 +93,8 @@ fn fine_tuning_on_minibatches_learns_the_posterior_of_the_whole() {
         let mut minibatches =
             Minibatches { make: &mut make, scale: 5.0, is_local: &|name| plated.is_local(name), batch: 4 };
         let options = TuneOptions { steps: 80, draws: 16, rate: 0.02, layers: 1, seed: 1 };
-        let tuned = weights.tune_plated(&mut minibatches, &options, |_| true).unwrap();
+        let prompt = plated.minibatch_target(3, 1, 0).unwrap();
+        let tuned = weights.tune_plated(&prompt, &mut minibatches, &options, |_| true).unwrap();
         let after = spread(&plated, &tuned);
         assert!(given_all.contains(&after), "{source}: {before} to {after}");
     }

@@ -172,7 +172,8 @@ fn one(
         batch: effort.batch,
     };
     let options = TuneOptions { seed, ..effort.tune.clone() };
-    let tuned = weights.tune_plated(&mut minibatches, &options, |_| true).map_err(|e| failed(PROGRAM, e))?;
+    let tuned =
+        weights.tune_plated(&case.target, &mut minibatches, &options, |_| true).map_err(|e| failed(PROGRAM, e))?;
     let fine_tuned = log_ability(&Arc::new(tuned), &case, seed)?;
     Ok(json!({
         "zero_shot": zero_shot, "plain_product": by(false), "corrected_product": by(true), "fine_tuned": fine_tuned,
