@@ -35,7 +35,7 @@ const DRAWS: usize = 1_000;
 pub struct MinibatchOptions {
     /// Iterations of the plate in each.
     pub k: usize,
-    /// How many minibatches, drawn independently, each without replacement.
+    /// How many minibatches ([`Plated::minibatch`]).
     pub experts: usize,
     /// Whether the prior, which every expert has in it, is taken out of all but one, and what data occur in several counts less;
     /// otherwise the plain product, as in the paper.
@@ -219,7 +219,9 @@ impl Model {
         for index in 0..minibatches.experts as u64 {
             let minibatch = plated.minibatch(minibatches.k, options.seed, index)?;
             seen.extend(&minibatch.chosen);
-            let inferred = minibatch.model.infer(&Data::new(), options)?;
+            // Errors of Monte Carlo that experts have in common would add up.
+            let options = InferOptions { seed: options.seed ^ (index + 1).rotate_left(32), ..options.clone() };
+            let inferred = minibatch.model.infer(&Data::new(), &options)?;
             if !inferred.certified {
                 uncertified.get_or_insert_with(|| (0, inferred.reason.clone())).0 += 1;
             }

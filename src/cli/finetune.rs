@@ -7,6 +7,7 @@ use clap::Args;
 use super::console::{Failure, Status, note, plain};
 use super::evaluate::foundation;
 use super::infer::show_progress;
+use super::recipe::positive;
 use super::{DataArgs, ModelArgs};
 use crate::foundation::{FoundationError, Minibatches, TuneOptions, TuneReport};
 use crate::infer::Query;
@@ -33,7 +34,7 @@ pub(super) struct FinetuneArgs {
         value_parser = clap::value_parser!(u64).range(2..=4_096))]
     draws: u64,
     /// The largest learning rate
-    #[arg(long, value_name = "RATE", default_value_t = TuneOptions::default().rate)]
+    #[arg(long, value_name = "RATE", default_value_t = TuneOptions::default().rate, value_parser = positive)]
     lr: f64,
     /// Train so many layers of the encoder too, from the top
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -124,7 +124,7 @@ pub(super) enum EncodingArg {
     Text,
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub(super) fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(x) if x.is_finite() && x > 0.0 => Ok(x),
         Ok(_) | Err(_) => Err("a positive number is expected".to_owned()),

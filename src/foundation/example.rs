@@ -194,7 +194,13 @@ impl Example {
         let query = Query::for_anchors::<FoundationError>(target, seed)?;
         let mut example = Self::without_targets(prompt.sequence.clone());
         if query.compiled.dimension() == 0 && query.compiled.paths() <= 1 {
-            example.log_barren = truth.reached.values().map(|r| r.log_density).sum();
+            // What the only path holds must be so; all else is drawn from its own distribution.
+            let addresses = query.compiled.addresses();
+            let latents = if query.compiled.paths() == 1 { query.compiled.structure(0).latents } else { Vec::new() };
+            let held = latents.iter().filter(|latent| latent.held.is_some());
+            let held: FxHashSet<Key> = held.map(|l| (addresses.name(l.key.0).clone(), l.key.1.to_vec())).collect();
+            let barren = truth.reached.iter().filter(|(key, _)| !held.contains(*key));
+            example.log_barren = barren.map(|(_, reached)| reached.log_density).sum();
             return Ok(example);
         }
         let anchors = Anchors::new(&query.compiled, &query.prior)?;

@@ -82,7 +82,7 @@ impl Foundation {
             report.step = step + 1;
             let batch = batch(&prepared, &anchors, &recorded)?;
             drop(prepared);
-            let gradients = gradients(&tuned, &batch, &recorded, (&factors, &|_| true))?;
+            let gradients = gradients(&tuned, &batch, &recorded, &|draw, _| factors[draw])?;
             adam.step(&mut tuned.network, &gradients)?;
             if !more(&report) {
                 break;
@@ -112,7 +112,8 @@ impl Foundation {
     /// The evidence lower bound sees a few iterations at a time, scaled by n/k (equation 4 and A.8 of the paper), by the
     /// score-function estimator with a leave-one-out baseline. What is outside the plate is drawn as the network says of `prompt`,
     /// whatever the minibatch: a distribution that could read the minibatch would learn the posterior of n/k copies of it. What is
-    /// of the plate is drawn given that, as the network says of the minibatch, and stays as it is. Steps go on until `more` says no.
+    /// of the plate is drawn given that, as these weights say of the minibatch, not the new ones; these learn what is of the plate in
+    /// `prompt`. Steps go on until `more` says no.
     ///
     /// # Errors
     /// As [`Foundation::tune`].
@@ -139,18 +140,22 @@ impl Foundation {
             for draw in &recorded {
                 log_weights.push(outside.log_target(draw)? - outside.log_network(draw));
             }
+            let inside: Vec<f64> = recorded.iter().zip(&log_weights).map(|(draw, own)| draw.inside(*own)).collect();
+            let (of_plate, _) = factors(&inside, (LARGEST, false));
             for index in step * size as u64..(step + 1) * size as u64 {
                 let minibatch = (minibatches.make)(index)?;
                 let inside =
-                    log_inside(&tuned, &minibatch, minibatches.is_local, &values, (options.seed, PLATED + index))?;
+                    log_inside(self, &minibatch, minibatches.is_local, &values, (options.seed, PLATED + index))?;
                 for (log_weight, inside) in log_weights.iter_mut().zip(inside) {
                     *log_weight += minibatches.scale / size as f64 * inside;
                 }
             }
-            let (factors, report) = factors(&log_weights, (LARGEST * minibatches.scale.max(1.0), false));
+            let (of_outside, report) = factors(&log_weights, (LARGEST * minibatches.scale.max(1.0), false));
             let batch = batch(&prepared, &anchors, &recorded)?;
             drop(prepared);
-            let gradients = gradients(&tuned, &batch, &recorded, (&factors, &|index| outside.has(index)))?;
+            let gradients = gradients(&tuned, &batch, &recorded, &|draw, element| {
+                if outside.has(element) { of_outside[draw] } else { of_plate[draw] }
+            })?;
             adam.step(&mut tuned.network, &gradients)?;
             if !more(&TuneReport { step: step + 1, ..report }) {
                 break;
@@ -227,9 +232,16 @@ impl<'q, 'f> Outside<'q, 'f> {
     }
 }
 
+impl Recorded {
+    /// ln of target over proposal of what is of the plate, given that of what is outside.
+    fn inside(&self, outside: f64) -> f64 {
+        if self.log_weight == f64::NEG_INFINITY { self.log_weight } else { self.log_weight - outside }
+    }
+}
+
 /// By draw of what is outside the plate: ln of target over proposal of what is in a minibatch.
 fn log_inside(
-    tuned: &Foundation,
+    weights: &Foundation,
     minibatch: &Target,
     is_local: &dyn Fn(&str) -> bool,
     values: &[FxHashMap<Part, Decoded>],
@@ -242,37 +254,33 @@ fn log_inside(
         outside.parts.iter().map(|part| values.get(part.as_ref()?).copied()).collect()
     };
     let given = values.iter().map(given).collect();
-    let recorded = tuned.prepare(&query)?.record_given(&anchors, given, stream)?;
+    let recorded = weights.prepare(&query)?.record_given(&anchors, given, stream)?;
     let mut inside = Vec::with_capacity(recorded.len());
     for draw in &recorded {
-        // The weight of all of it, less that of what is outside.
-        let all = draw.log_weight;
-        inside.push(match all == f64::NEG_INFINITY {
-            true => all,
-            false => all - (outside.log_target(draw)? - outside.log_network(draw)),
-        });
+        inside.push(draw.inside(outside.log_target(draw)? - outside.log_network(draw)));
     }
     Ok(inside)
 }
 
-/// Gradients of the loss whose derivative with respect to each draw's ln q, of those elements that learn, is its factor.
+/// Gradients of the loss whose derivative with respect to ln q of each draw and element is its factor.
 fn gradients(
     tuned: &Foundation,
     batch: &Batch,
     recorded: &[Recorded],
-    (factors, learns): (&[f64], &dyn Fn(usize) -> bool),
+    factor: &dyn Fn(usize, usize) -> f64,
 ) -> Result<Gradients, FoundationError> {
     let pass = tuned.network.forward(batch)?;
     let Some(outputs) = pass.head() else { return Err(FoundationError::NothingMasked) };
     let mut gradient = vec![0.0; outputs.len()];
     let mut at = 0;
-    for (draw, factor) in recorded.iter().zip(factors) {
+    for (i, draw) in recorded.iter().enumerate() {
         for answered in &draw.answered {
             let end = at + answered.candidates.components.len() * OUTPUTS;
             let own = &outputs[at..end];
-            if *factor != 0.0 && learns(answered.index) {
+            let factor = factor(i, answered.index);
+            if factor != 0.0 {
                 let adjusted = answered.candidates.adjusted(own);
-                adjusted.gradient(answered.value, own, *factor, &mut gradient[at..end]);
+                adjusted.gradient(answered.value, own, factor, &mut gradient[at..end]);
             }
             at = end;
         }
@@ -289,7 +297,7 @@ const PLATED: u64 = 1 << 21;
 fn factors(log_weights: &[f64], (largest, forward): (f64, bool)) -> (Vec<f64>, TuneReport) {
     let finite: Vec<f64> = log_weights.iter().copied().filter(|w| w.is_finite()).collect();
     let n = finite.len() as f64;
-    let mean = finite.iter().sum::<f64>() / n.max(1.0);
+    let mean = if finite.is_empty() { f64::NEG_INFINITY } else { finite.iter().sum::<f64>() / n };
     let variance = finite.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
     let smoothed = pareto_smooth(log_weights).map(|p| p.weights).unwrap_or_default();
     let ess = if smoothed.is_empty() { 0.0 } else { weights_ess(&smoothed) };

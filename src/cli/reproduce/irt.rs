@@ -255,8 +255,9 @@ fn notes(study: &Study<'_>, measured: &Measured) -> Vec<String> {
              {} steps of {} minibatches with {} draws each, rate {}, the top {} layers with decoder and head; the appendix says \
              neither how many draws a minibatch has, nor how a gradient comes through them: it is the score-function estimator. \
              Its 5,000 steps of warm-up exceed its 1,000 steps; here there are five. It clips no gradient; here their norm is \
-             clipped at 1, without which the estimator's rare large ones decide. In training, as in all toy programs, what is \
-             sampled is masked: the ability and the difficulties.",
+             clipped at 1, without which the estimator's rare large ones decide. In training half of the executions have \
+             all that is sampled masked, half a random subset; in the tests the ability and the difficulties are masked, where the \
+             appendix masks the ability alone.",
             effort.experts, effort.tune.steps, effort.batch, effort.tune.draws, effort.tune.rate, effort.tune.layers
         ),
         "The plain product is in the table alone: a picture with it would show nothing else.".to_owned(),

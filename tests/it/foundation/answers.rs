@@ -3,9 +3,14 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use unmask::foundation::{AnchorKind, Foundation, FoundationError, TrainOptions, Trainer, TuneOptions};
+use unmask::foundation::{
+    AnchorKind, EvaluateOptions, Foundation, FoundationError, Judged, TrainOptions, Trainer, TuneOptions, cases_of,
+    evaluate, exact_log_posterior,
+};
 use unmask::infer::anchors::Anchors;
 use unmask::infer::{InferOptions, Inferred, Method, Query, Silent, Target, Weights, infer};
+use unmask::network::Device;
+use unmask::trace::Mask;
 use unmask::{Data, Model};
 
 use super::{PROGRAMS, options, small, spoilt, target};
@@ -185,4 +190,26 @@ fn the_density_of_given_values_is_that_of_the_draw_that_had_them() {
             assert!((drawn.log_proposal - log_density).abs() < 1e-9, "{source}: {drawn:?} {log_density}");
         }
     }
+}
+
+#[test]
+fn what_the_data_leave_one_value_for_has_probability_one() {
+    // x is what is masked; where y is 0, z says what x is.
+    let model = Model::from_source("m.ppl", include_str!("../../../examples/common_effect.ppl")).unwrap();
+    let target = model.target(&Data::new()).unwrap();
+    let cases = cases_of(&target, Mask::Role, None, 40, 1).unwrap();
+    let foundation = Arc::new(Foundation::bundled().unwrap());
+    let options = EvaluateOptions { seed: 1, judged: Judged::Densities, device: Device::Processor };
+    let found = evaluate(&foundation, &cases, options).unwrap();
+    assert_eq!(found.log_densities.len(), cases.len());
+    let mut forced = 0;
+    for (case, log_density) in cases.iter().zip(&found.log_densities) {
+        let y = case.truth.iter().find(|((name, _), _)| &**name == "y").and_then(|(_, value)| value.as_int());
+        if y == Some(0) {
+            forced += 1;
+            assert_eq!(*log_density, 0.0);
+            assert_eq!(exact_log_posterior(case, 1).map(|(exact, _)| exact), Some(0.0));
+        }
+    }
+    assert!(forced > 5 && forced < 35, "{forced}");
 }
