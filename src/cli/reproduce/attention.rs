@@ -200,7 +200,7 @@ pub(super) fn attention(study: &Study<'_>) -> Result<Findings, Failure> {
     ];
     if let Some(chance) = chance {
         notes.push(format!(
-            "In `common_effect` with y = 0 and z = 1, where x must be 1, the network gives it a mean probability of {}.",
+            "In `common_effect` with y = 0 and z = 1 x must be 1; its probability is {}, which the compiled program knows by itself.",
             shown(chance)
         ));
     }
