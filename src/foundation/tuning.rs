@@ -3,7 +3,7 @@
 //! The objective is half the variance of the log weights of draws from the network, whose gradient is that of the evidence
 //! lower bound by the score-function estimator with a leave-one-out baseline (Richter et al. 2020, "VarGrad", equation 9);
 //! where weights are good enough to say where the posterior is, also the forward divergence, on the weighted draws. Anchors
-//! stay, and only the decoder and the head learn, so the query is encoded once a step.
+//! stay; the decoder and the head learn, and layers of the encoder where that is asked for. The query is encoded once a step.
 
 use std::sync::Arc;
 
