@@ -58,6 +58,7 @@ pub mod plot;
 pub mod runtime;
 pub mod span;
 pub mod syntax;
+mod temporary;
 pub mod trace;
 pub mod value;
 

@@ -1,6 +1,7 @@
 //! Inference on plated programs from minibatches: a few iterations at a time, and products of what these say.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt as _;
@@ -21,8 +22,11 @@ use crate::value::{Column, Posterior, Value};
 /// Random streams of what minibatches hold: apart from those of draws.
 const CHOICE: u64 = 0x6d69_6e69_6261_7463;
 
-/// Draws of the prior, of which its moments are taken.
-const PRIOR: usize = 10_000;
+/// Draws of the prior, of which its moments are taken: many, since their errors are multiplied by the number of experts.
+const PRIOR: usize = 100_000;
+
+/// The same where there are data outside the plate.
+const BASE: usize = 10_000;
 
 /// Executions that must agree on where the variables outside the plate can be.
 const EXECUTIONS: usize = 16;
@@ -37,8 +41,8 @@ pub struct MinibatchOptions {
     pub k: usize,
     /// How many minibatches ([`Plated::minibatch`]).
     pub experts: usize,
-    /// Whether the prior, which every expert has in it, is taken out of all but one, and what data occur in several counts less;
-    /// otherwise the plain product, as in the paper.
+    /// Whether what every expert has in it (the prior, and data outside the plate) is taken out of all but one, and what data occur
+    /// in several counts less; otherwise the plain product, as in the paper.
     pub corrected: bool,
 }
 
@@ -66,6 +70,8 @@ pub struct NormalExpert {
     pub mean: DVector<f64>,
     /// The inverse of its covariance.
     pub precision: DMatrix<f64>,
+    /// Effective draws that its moments are of: infinitely many where they are exact.
+    pub ess: f64,
 }
 
 /// A variable outside the plate, and its support.
@@ -76,8 +82,8 @@ pub type Outside = (Arc<str>, Support<f64>);
 pub struct Product {
     /// The variables, with the support by which each becomes coordinates.
     pub variables: Vec<Outside>,
-    /// The prior.
-    pub prior: NormalExpert,
+    /// What is known without the plate: the prior, given data outside of it.
+    pub base: NormalExpert,
     /// One a minibatch.
     pub experts: Vec<NormalExpert>,
     /// Iterations of a minibatch, and of the whole.
@@ -94,8 +100,9 @@ fn wrong(message: String) -> Error {
 }
 
 impl NormalExpert {
-    /// The normal distribution with the moments of weighted points, `[draws][coordinates]`; `None` where these have no spread.
-    pub fn of_moments(points: &[Vec<f64>], weights: &[f64]) -> Option<Self> {
+    /// The normal distribution with the moments of weighted points, `[draws][coordinates]`, of which `ess` are effective; `None`
+    /// where these have no spread.
+    pub fn of_moments(points: &[Vec<f64>], weights: &[f64], ess: f64) -> Option<Self> {
         let n = points.first()?.len();
         let total: f64 = weights.iter().sum();
         let mut mean = DVector::zeros(n);
@@ -108,7 +115,7 @@ impl NormalExpert {
             covariance += &away * away.transpose() * (weight / total);
         }
         let precision = covariance.cholesky()?.inverse();
-        precision.iter().chain(mean.iter()).all(|x| x.is_finite()).then_some(Self { mean, precision })
+        precision.iter().chain(mean.iter()).all(|x| x.is_finite()).then_some(Self { mean, precision, ess })
     }
 
     /// ln of its density.
@@ -123,21 +130,46 @@ impl NormalExpert {
 impl Product {
     /// The product of the experts: means weighted by precisions, which add up (A.8 of the paper).
     ///
-    /// Corrected, each expert counts as what its data add to the prior, so that the prior is there once; the n_e experts of k
+    /// Corrected, each expert counts as what its data add to the base, so that the base is there once; the n_e experts of k
     /// iterations together count as no more than the n iterations that there are, by a factor n/(n_e k) where that is below 1.
     /// `None` where the result has no density.
     pub fn normal(&self, corrected: bool) -> Option<NormalExpert> {
+        let dimension = self.base.mean.len();
+        let (mut precision, mut weighted) = (DMatrix::zeros(dimension, dimension), DVector::zeros(dimension));
+        for (expert, exponent) in self.factors(corrected) {
+            precision += &expert.precision * exponent;
+            weighted += &expert.precision * &expert.mean * exponent;
+        }
+        let covariance = precision.clone().cholesky()?.inverse();
+        let mean = &covariance * weighted;
+        // First-order errors of the mean, from those of moments of so many draws (of normal distributions).
+        let mut error = DMatrix::zeros(dimension, dimension);
+        for (expert, exponent) in self.factors(corrected) {
+            let pull = &expert.precision * (&expert.mean - &mean);
+            error += (&expert.precision + &pull * pull.transpose() * 2.0) * (exponent * exponent / expert.ess);
+        }
+        let error = &covariance * error * &covariance;
+        let ess = (0..dimension).map(|i| covariance[(i, i)] / error[(i, i)]).fold(f64::INFINITY, f64::min);
+        Some(NormalExpert { mean, precision, ess })
+    }
+
+    /// What is multiplied, each with its exponent.
+    fn factors(&self, corrected: bool) -> impl Iterator<Item = (&NormalExpert, f64)> {
         let (k, n) = self.sizes;
         let temper = if corrected { (n as f64 / (self.experts.len() * k) as f64).min(1.0) } else { 1.0 };
         let once = if corrected { 1.0 - temper * self.experts.len() as f64 } else { 0.0 };
-        let mut precision = &self.prior.precision * once;
-        let mut weighted = &self.prior.precision * &self.prior.mean * once;
-        for expert in &self.experts {
-            precision += &expert.precision * temper;
-            weighted += &expert.precision * &expert.mean * temper;
-        }
-        let mean = precision.clone().cholesky()?.solve(&weighted);
-        Some(NormalExpert { mean, precision })
+        std::iter::once((&self.base, once)).chain(self.experts.iter().map(move |expert| (expert, temper)))
+    }
+
+    /// The share of the experts' precision that the correction takes out again, of the coordinate that loses most.
+    fn share_taken_out(&self) -> f64 {
+        let share = |i: usize| {
+            let at = |(expert, exponent): (&NormalExpert, f64)| expert.precision[(i, i)] * exponent;
+            let (mut given, mut taken) = (0.0, 0.0);
+            self.factors(true).map(at).for_each(|x| if x > 0.0 { given += x } else { taken -= x });
+            taken / given
+        };
+        (0..self.base.mean.len()).map(share).fold(0.0, f64::max)
     }
 
     /// Coordinates of values of the variables, and ln of the Jacobian determinant from coordinates to values.
@@ -157,6 +189,8 @@ impl Product {
 struct Supports {
     rng: Stream,
     found: FxHashMap<Arc<str>, Support<f64>>,
+    /// Whether something is observed, or a factor.
+    conditioned: bool,
 }
 
 impl Handler for Supports {
@@ -168,10 +202,12 @@ impl Handler for Supports {
     }
 
     fn observe(&mut self, _: &Site<'_>, _: &Value, _: bool, _: &Addresses) -> Result<(), Stop> {
+        self.conditioned = true;
         Ok(())
     }
 
     fn factor(&mut self, _: f64, _: Span) -> Result<(), Stop> {
+        self.conditioned = true;
         Ok(())
     }
 }
@@ -207,20 +243,35 @@ impl Model {
     ) -> Result<Product, Error> {
         let plated = self.plated(data)?;
         let globals = plated.globals()?;
-        let first = plated.minibatch(minibatches.k, options.seed, 0)?;
-        let variables = supports(&first.model, &globals, options.seed)?;
-        let prior =
-            InferOptions { method: Method::named("prior").unwrap_or_default(), draws: Some(PRIOR), ..options.clone() };
-        let prior = expert(&first.model.infer(&Data::new(), &prior)?, &variables)?;
+        // A size that cannot be is told first.
+        plated.minibatch(minibatches.k, options.seed, 0)?;
+        let (start, seed) = (Instant::now(), options.seed);
+        let of = |index: u64| InferOptions {
+            // Errors of Monte Carlo that experts have in common would add up.
+            seed: seed ^ index.rotate_left(32),
+            budget: options.budget.map(|budget| (budget - start.elapsed().as_secs_f64()).max(0.0)),
+            ..options.clone()
+        };
+        let base = plated.outside()?;
+        let (variables, conditioned) = supports(&base, &globals, options.seed)?;
+        let of_base = if conditioned {
+            InferOptions { draws: Some(options.draws.unwrap_or(0).max(BASE)), ..of(0) }
+        } else {
+            let prior = Method::named("prior").map_err(|error| Error::without_source(Diagnostic::from(&error)))?;
+            InferOptions { method: prior, draws: Some(PRIOR), ..of(0) }
+        };
+        let base = expert(&base.infer(&Data::new(), &of_base)?, &variables)?;
         progress.start("minibatches", minibatches.experts as u64);
         let mut experts = Vec::with_capacity(minibatches.experts);
         let mut uncertified: Option<(usize, String)> = None;
         let mut seen: FxHashSet<i64> = FxHashSet::default();
         for index in 0..minibatches.experts as u64 {
-            let minibatch = plated.minibatch(minibatches.k, options.seed, index)?;
+            let options = of(index + 1);
+            if options.budget == Some(0.0) && !experts.is_empty() {
+                break;
+            }
+            let minibatch = plated.minibatch(minibatches.k, seed, index)?;
             seen.extend(&minibatch.chosen);
-            // Errors of Monte Carlo that experts have in common would add up.
-            let options = InferOptions { seed: options.seed ^ (index + 1).rotate_left(32), ..options.clone() };
             let inferred = minibatch.model.infer(&Data::new(), &options)?;
             if !inferred.certified {
                 uncertified.get_or_insert_with(|| (0, inferred.reason.clone())).0 += 1;
@@ -228,7 +279,7 @@ impl Model {
             experts.push(expert(&inferred, &variables)?);
             progress.advance(1);
         }
-        Ok(Product { variables, prior, experts, sizes: (minibatches.k, plated.len()), seen: seen.len(), uncertified })
+        Ok(Product { variables, base, experts, sizes: (minibatches.k, plated.len()), seen: seen.len(), uncertified })
     }
 
     /// The posterior of the variables outside the plate by the product of what minibatches say ([`Model::experts`]): never
@@ -255,7 +306,7 @@ impl Model {
         minibatches: &MinibatchOptions,
         progress: &mut dyn Progress,
     ) -> Result<Inferred, Error> {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let draws = options.draws.unwrap_or(DRAWS);
         if draws < 2 {
             return Err(wrong(format!("{draws} draws of a product say nothing of its spread: at least 2 are needed")));
@@ -284,12 +335,23 @@ impl Model {
             }
         }
         let (k, n) = product.sizes;
-        let reason = format!(
+        let mut reason = format!(
             "{} product of {} minibatches of {k} of {n} iterations, which have {} of them",
             if minibatches.corrected { "corrected" } else { "plain" },
-            minibatches.experts,
+            product.experts.len(),
             product.seen
         );
+        if product.experts.len() < minibatches.experts {
+            reason.push_str(&format!("; time was up before the other {}", minibatches.experts - product.experts.len()));
+        }
+        let mut warnings: Vec<Diagnostic> =
+            product.uncertified.iter().map(|found| not_certified(found, product.experts.len())).collect();
+        let share = product.share_taken_out();
+        if minibatches.corrected && share > MOST_TAKEN_OUT {
+            warnings.push(mostly_taken_out(share));
+        }
+        // Errors of the product, and of its draws.
+        let ess = 1.0 / (1.0 / draws as f64 + 1.0 / normal.ess);
         let mut variables = Vec::new();
         for ((name, support), column) in product.variables.iter().zip(&columns) {
             let rows: Vec<Vec<f64>> = column.iter().flatten().map(Value::to_f64s).collect();
@@ -297,7 +359,9 @@ impl Model {
             for i in 0..size {
                 let own: Vec<f64> = rows.iter().filter_map(|row| row.get(i).copied()).collect();
                 let name = if support.is_scalar() { name.to_string() } else { format!("{name}[{i}]") };
-                variables.push(VariableSummary::of_draws(name, &own));
+                let summary = VariableSummary::of_draws(name, &own);
+                let mcse = summary.sd / ess.sqrt();
+                variables.push(VariableSummary { ess: Some(ess), mcse, ..summary });
             }
         }
         let columns =
@@ -325,14 +389,24 @@ impl Model {
             posterior: Arc::new(posterior),
             chains: 0,
             statistics: Vec::new(),
-            warnings: product.uncertified.iter().map(|found| warning(found, minibatches.experts)).collect(),
+            warnings,
         })
     }
 }
 
-fn warning((uncertified, reason): &(usize, String), experts: usize) -> Diagnostic {
+fn not_certified((uncertified, reason): &(usize, String), experts: usize) -> Diagnostic {
     let message = format!("{uncertified} of the {experts} minibatches have posteriors that are not certified");
     Diagnostic::warning("W0710", message).help(format!("the first: {reason}"))
+}
+
+/// The share of the experts' precision up to which the correction takes out little.
+const MOST_TAKEN_OUT: f64 = 0.5;
+
+fn mostly_taken_out(share: f64) -> Diagnostic {
+    let message = format!("{:.0} % of what the minibatches say is what all of them have in common", 100.0 * share);
+    let help = "it is taken out of all but one as a normal distribution, and where it is not normal, what is left may be far off: take \
+                larger minibatches, and fewer";
+    Diagnostic::warning("W0711", message).help(help)
 }
 
 /// What the report calls it.
@@ -366,13 +440,23 @@ impl Plated {
         if k == 0 || k > n {
             return Err(size(NoMinibatch::Size { k, n }));
         }
-        let passes = (n / k) as u64;
-        order.shuffle(&mut random_stream(seed ^ CHOICE, index / passes));
-        let from = (index % passes) as usize * k;
+        let of_a_pass = (n / k) as u64;
+        order.shuffle(&mut random_stream(seed ^ CHOICE, index / of_a_pass));
+        let from = (index % of_a_pass) as usize * k;
         let mut chosen = order[from..from + k].to_vec();
         chosen.sort_unstable();
         let text = self.plate.minibatch(&self.annotated, &chosen).map_err(size)?;
         Ok(Minibatch { model: self.model.sibling("minibatch.ppl", &text)?, chosen })
+    }
+
+    /// The program without the plate.
+    ///
+    /// # Errors
+    /// Where something outside the plate reads it.
+    fn outside(&self) -> Result<Model, Error> {
+        let text = self.plate.minibatch(&self.annotated, &[]);
+        let text = text.map_err(|error| Error::without_source(Diagnostic::from(&error)))?;
+        self.model.sibling("outside.ppl", &text)
     }
 
     /// The same as a target, for fine-tuning.
@@ -410,12 +494,13 @@ impl Plated {
     }
 }
 
-/// Where the variables outside the plate can be, which must be the same in all executions.
-fn supports(model: &Model, globals: &[Arc<str>], seed: u64) -> Result<Vec<Outside>, Error> {
+/// Where the variables outside the plate can be, which must be the same in all executions; and whether there are data.
+fn supports(model: &Model, globals: &[Arc<str>], seed: u64) -> Result<(Vec<Outside>, bool), Error> {
     let target = model.target(&Data::new())?;
     let target = target.borrow();
     let mut machine = target.machine();
-    let mut handler = Supports { rng: random_stream(seed ^ CHOICE, u64::MAX - 1), found: FxHashMap::default() };
+    let rng = random_stream(seed ^ CHOICE, u64::MAX - 1);
+    let mut handler = Supports { rng, found: FxHashMap::default(), conditioned: false };
     let mut supports: Vec<Option<Support<f64>>> = vec![None; globals.len()];
     for _ in 0..EXECUTIONS {
         handler.found.clear();
@@ -437,7 +522,9 @@ fn supports(model: &Model, globals: &[Arc<str>], seed: u64) -> Result<Vec<Outsid
         }
     }
     let rejected = || wrong("the program rejects what is drawn from its prior".into());
-    globals.iter().zip(supports).map(|(name, support)| Ok((name.clone(), support.ok_or_else(rejected)?))).collect()
+    let of = |(name, support): (&Arc<str>, Option<_>)| Ok((name.clone(), support.ok_or_else(rejected)?));
+    let variables = globals.iter().zip(supports).map(of).collect::<Result<_, Error>>()?;
+    Ok((variables, handler.conditioned))
 }
 
 /// A posterior as a normal distribution over the coordinates of some variables.
@@ -447,10 +534,15 @@ fn expert(inferred: &Inferred, variables: &[Outside]) -> Result<NormalExpert, Er
     for (name, support) in variables {
         let column = posterior.column(name).ok_or_else(|| wrong(format!("`{name}` is not in the posterior")))?;
         for (point, value) in points.iter_mut().zip(&column.values) {
-            let value = value.as_ref().map(Value::to_f64s).unwrap_or_default();
-            point.extend(support.unconstrain(&value));
+            let missing = || wrong(format!("`{name}` cannot have an expert: it is not always there"));
+            point.extend(support.unconstrain(&value.as_ref().ok_or_else(missing)?.to_f64s()));
         }
     }
-    NormalExpert::of_moments(&points, &posterior.weights)
+    let is_of = |scalar: &VariableSummary, name: &str| {
+        scalar.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+    };
+    let own = inferred.variables.iter().filter(|v| variables.iter().any(|(name, _)| is_of(v, name)));
+    let ess = own.filter_map(|v| v.ess).fold(f64::INFINITY, f64::min);
+    NormalExpert::of_moments(&points, &posterior.weights, ess)
         .ok_or_else(|| wrong("the draws of a minibatch have no spread in some direction".into()))
 }

@@ -74,12 +74,10 @@ pub(super) fn attend(arguments: &AttendArgs) -> Result<Status, Failure> {
     let mut reported = false;
     for path in &arguments.output {
         let drawn = |error: crate::plot::PlotError| plain("E0909", error.to_string());
-        let bytes = match path.extension().and_then(|e| e.to_str()) {
-            Some("svg") => {
-                figure(&attention, &between_lines, arguments, model.name()).svg().map_err(drawn)?.into_bytes()
-            }
-            Some("png") => figure(&attention, &between_lines, arguments, model.name()).png().map_err(drawn)?,
-            Some(_) | None => {
+        let bytes = match &*extension(path) {
+            "svg" => figure(&attention, &between_lines, arguments, model.name()).svg().map_err(drawn)?.into_bytes(),
+            "png" => figure(&attention, &between_lines, arguments, model.name()).png().map_err(drawn)?,
+            _ => {
                 reported = true;
                 text.clone().into_bytes()
             }

@@ -7,6 +7,7 @@ use super::render::render;
 use crate::api::Error;
 use crate::diagnostic::Diagnostic;
 use crate::span::SourceMap;
+use crate::temporary::temporary_beside;
 
 /// How a command ended, as an exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,17 +102,7 @@ pub fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), 
     }
     // A link is written through, not replaced.
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".unmask-");
-    // Temporary files are private; what the user asked for has the permissions of the old file, or the usual ones.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(path).map_or(0o666, |m| m.permissions().mode());
-        builder.permissions(std::fs::Permissions::from_mode(mode));
-    }
-    let mut file = io::BufWriter::new(builder.tempfile_in(folder).map_err(fail)?);
+    let mut file = io::BufWriter::new(temporary_beside(path).map_err(fail)?);
     write(&mut file)?;
     let file = file.into_inner().map_err(|e| fail(e.into_error()))?;
     file.persist(path).map(|_| ()).map_err(|e| fail(e.error))

@@ -21,12 +21,15 @@ use crate::value;
 /// Decades of the histogram of var ln w: the lowest and the highest; what is beyond them is in the outermost.
 const DECADES: (i32, i32) = (-5, 2);
 
+/// Seeds of cases: apart from those of draws.
+const CASES: u64 = 0x6361_7365;
+
 /// Variables of a program that are listed.
 const MOST_SHOWN: usize = 12;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "ln q: of the true values, jointly, in nats, the mean over cases. exact: the same under the exact posterior, by normal algebra where that is one, else with an evidence that is certified (cases without one are left out). gap, ±: exact − ln q, and its standard error. anchors: the gap without a network. var ln w: the median variance of the log weights of draws, and a histogram over cases by power of ten. ESS/S: effective draws a draw."
+    after_help = "ln q: of the true values, jointly, in nats, the mean over cases. exact: the same under the exact posterior, by normal algebra where that is one, else with an evidence that is certified. gap, ±: exact − ln q, and its standard error. Cases without a certified evidence are left out of exact and gap, not of ln q. anchors: the gap without a network. var ln w: the median variance of the log weights of draws, and a histogram over cases by power of ten. ESS/S: effective draws a draw."
 )]
 pub(super) struct EvaluateArgs {
     /// Programs, each with the inputs that have no prior: FILE or FILE=DATA.json
@@ -38,7 +41,8 @@ pub(super) struct EvaluateArgs {
     /// Weights, in place of those built in
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Cases with exact answers: a JSON Lines file, or a folder with one of the name of each program
+    /// Cases with exact answers: a JSON Lines file, or a folder with one of the name of each program (PROGRAM.jsonl). A line:
+    /// `{"latent": {...}, "given": {...}, "observed": {...}, "log_posterior": NUMBER}`
     #[arg(long, value_name = "CASES")]
     oracle: Option<PathBuf>,
     /// How many cases of each program
@@ -104,7 +108,7 @@ fn cases(arguments: &EvaluateArgs, file: &str, digits: Option<usize>) -> Result<
     let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let n = arguments.cases as usize;
     let Some(folder) = &arguments.oracle else {
-        let cases = cases_of(&target, arguments.mask, digits, n, arguments.seed ^ 0x6361_7365);
+        let cases = cases_of(&target, arguments.mask, digits, n, arguments.seed ^ CASES);
         return Ok((stem, cases.map_err(|e| plain("E0735", e.to_string()))?));
     };
     let path = if folder.is_dir() { folder.join(format!("{stem}.jsonl")) } else { folder.clone() };
@@ -113,8 +117,7 @@ fn cases(arguments: &EvaluateArgs, file: &str, digits: Option<usize>) -> Result<
     let mut cases = Vec::new();
     for (i, line) in text.lines().enumerate().take(n) {
         let parsed: Value = serde_json::from_str(line).map_err(|e| wrong(i + 1, &e.to_string()))?;
-        let data = Data::new().with_json_line(path.display().to_string(), text.as_str(), i + 1);
-        let mut data = data;
+        let mut data = Data::new().with_json_line(path.display().to_string(), text.as_str(), i + 1);
         let latent = parsed.get("latent").and_then(Value::as_object);
         let latent = latent.ok_or_else(|| wrong(i + 1, "a case has no `latent`"))?;
         let mut truth = Vec::new();
@@ -158,7 +161,11 @@ fn table(found: &[(String, Evaluated)]) -> String {
             .map(str::to_owned)
             .to_vec(),
     ];
-    let optional = |x: Option<f64>, digits: usize| x.map_or_else(|| "–".to_owned(), |x| format!("{x:.digits$}"));
+    let optional = |x: Option<f64>, digits: usize| {
+        // Minus nothing is nothing.
+        let shown = |x: f64| format!("{:.digits$}", if x.abs() < 0.5 * 0.1_f64.powi(digits as i32) { 0.0 } else { x });
+        x.filter(|x| !x.is_nan()).map_or_else(|| "–".to_owned(), shown)
+    };
     for (name, e) in found {
         let histogram = e.var_log_iw.as_ref().map_or_else(String::new, |(_, _, all)| {
             let counts = decades(all);
@@ -168,11 +175,11 @@ fn table(found: &[(String, Evaluated)]) -> String {
         rows.push(vec![
             name.clone(),
             e.cases.to_string(),
-            format!("{:.3}", e.log_density),
-            format!("{:.3}", e.exact),
-            format!("{:.4}", e.gap.0),
-            format!("{:.4}", e.gap.1),
-            format!("{:.4}", e.anchors_gap.0),
+            optional(Some(e.log_density), 3),
+            optional(Some(e.exact), 3),
+            optional(Some(e.gap.0), 4),
+            optional(Some(e.gap.1), 4),
+            optional(Some(e.anchors_gap.0), 4),
             e.var_log_iw.as_ref().map_or_else(|| "–".to_owned(), |v| variance(v.1)),
             histogram,
             optional(e.ess_fraction, 2),
@@ -185,6 +192,19 @@ fn table(found: &[(String, Evaluated)]) -> String {
     columns(&mut text, &rows, place);
     for (name, e) in found {
         let (missed, undrawn) = (e.missed, e.undrawn);
+        let without = e.cases - missed - e.referenced;
+        if without > 0 {
+            let _ =
+                writeln!(text, "  {name}: {without} cases have no certified reference, and are not in exact and gap");
+        }
+        let zero = e.zero_density.unwrap_or(0.0);
+        if zero > 0.0 {
+            let _ = writeln!(
+                text,
+                "  {name}: {:.1} % of the draws have density zero, and are not in var ln w",
+                100.0 * zero
+            );
+        }
         if missed > 0 {
             let _ = writeln!(text, "  {name}: {missed} cases have density zero under q, and are not in these means");
         }
@@ -223,11 +243,13 @@ fn as_json(found: &[(String, Evaluated)]) -> Value {
                 .collect();
             let histogram = e.var_log_iw.as_ref().map(|(_, _, all)| decades(all));
             let one = json!({
-                "cases": e.cases, "missed": e.missed, "undrawn": e.undrawn, "referenced": e.referenced, "exactly": e.exactly, "log_density": e.log_density, "exact": e.exact,
+                "cases": e.cases, "missed": e.missed, "undrawn": e.undrawn, "referenced": e.referenced, "exactly": e.exactly,
+                "log_density": e.log_density, "exact": e.exact,
                 "gap": e.gap.0, "gap_error": e.gap.1, "anchors_gap": e.anchors_gap.0,
                 "anchors_gap_error": e.anchors_gap.1, "var_log_iw_median": median, "var_log_iw_mean": mean,
                 "var_log_iw": all, "var_log_iw_decades": {"from": DECADES.0, "cases": histogram},
-                "zero_density": e.zero_density, "variables": variables, "ess_fraction": e.ess_fraction, "k_hat_median": e.k_hat, "certified": e.certified,
+                "zero_density": e.zero_density, "variables": variables, "ess_fraction": e.ess_fraction,
+                "k_hat_median": e.k_hat, "certified": e.certified,
             });
             (name.clone(), one)
         })

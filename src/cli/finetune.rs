@@ -9,8 +9,9 @@ use super::evaluate::foundation;
 use super::infer::show_progress;
 use super::recipe::positive;
 use super::{DataArgs, ModelArgs};
-use crate::foundation::{FoundationError, Minibatches, TuneOptions, TuneReport};
+use crate::foundation::{DIVERGED, FoundationError, Minibatches, TuneOptions, TuneReport};
 use crate::infer::Query;
+use crate::temporary::temporary_beside;
 
 #[derive(Debug, Args)]
 #[command(after_help = "The new weights answer `infer --weights FILE` on the same data.")]
@@ -70,14 +71,21 @@ pub(super) fn finetune(arguments: &FinetuneArgs) -> Result<Status, Failure> {
         layers: arguments.train_layers,
         seed: arguments.seed,
     };
-    let (mut first, mut last) = (None, None);
+    if arguments.train_layers > weights.layers() {
+        let message =
+            format!("`--train-layers {}`: the encoder has {} layers", arguments.train_layers, weights.layers());
+        return Err(plain("E0735", message));
+    }
+    // What cannot be written is told before, not after.
+    temporary_beside(&arguments.output)
+        .map_err(|e| plain("E0905", format!("cannot write `{}`: {}", arguments.output.display(), e.kind())))?;
+    let mut reports: Vec<TuneReport> = Vec::new();
     let tuned = show_progress(arguments.quiet, |progress| {
         progress.start("fine-tune", options.steps);
         let more = |report: &TuneReport| {
             progress.advance(1);
-            progress.remark(&format!("bound {:.3}, {:.0} effective draws", report.bound, report.ess));
-            first.get_or_insert(*report);
-            last = Some(*report);
+            progress.remark(&format!("bound {:.3}", report.bound));
+            reports.push(*report);
             true
         };
         match &plated {
@@ -98,12 +106,25 @@ pub(super) fn finetune(arguments: &FinetuneArgs) -> Result<Status, Failure> {
         }
     });
     let tuned = tuned.map_err(wrong)?;
+    let (Some(first), Some(last)) = (reports.first(), reports.last()) else { return Ok(Status::Fine) };
+    if last.bound == f64::NEG_INFINITY {
+        let message =
+            "no draw of the last step has positive density: a lower rate (`--lr`) may help; nothing is written";
+        return Err(plain(DIVERGED, message));
+    }
     tuned.save(&arguments.output).map_err(|e| plain("E0905", format!("cannot write the weights: {e}")))?;
-    if let (Some(first), Some(last)) = (first, last) {
-        note(&format!(
+    note(&match plated {
+        None => format!(
             "evidence lower bound {:.3} to {:.3}, effective draws {:.0} to {:.0} of {}",
             first.bound, last.bound, first.ess, last.ess, options.draws
-        ));
-    }
+        ),
+        // Each is an estimate from a few iterations.
+        Some(_) => {
+            let some = reports.len().div_ceil(10);
+            let mean = |part: &[TuneReport]| part.iter().map(|r| r.bound).sum::<f64>() / part.len() as f64;
+            let (before, after) = (mean(&reports[..some]), mean(&reports[reports.len() - some..]));
+            format!("evidence lower bound, estimated on minibatches of {some} steps: {before:.2} to {after:.2}")
+        }
+    });
     Ok(Status::Fine)
 }

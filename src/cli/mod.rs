@@ -4,6 +4,7 @@ mod attend;
 mod console;
 mod doc;
 mod draws;
+mod embed;
 mod evaluate;
 mod explain;
 mod finetune;
@@ -76,6 +77,8 @@ enum Command {
     Evaluate(Box<evaluate::EvaluateArgs>),
     /// What a network reads of a query while it reads it: attention, text against text
     Attend(Box<attend::AttendArgs>),
+    /// What the network makes of a program, as numbers for models of your own
+    Embed(embed::EmbedArgs),
     /// Check an engine on data that the model makes: simulation-based calibration
     Sbc(Box<SbcArgs>),
     /// Check the kernel of Metropolis-Hastings on a model: Geweke's joint-distribution test
@@ -397,6 +400,7 @@ pub fn main() -> ExitCode {
         Command::Finetune(arguments) => finetune::finetune(&arguments),
         Command::Evaluate(arguments) => evaluate::evaluate_programs(&arguments),
         Command::Attend(arguments) => attend::attend(&arguments),
+        Command::Embed(arguments) => embed::embed(&arguments),
         Command::Sbc(arguments) => sbc::sbc(&arguments),
         Command::Geweke(arguments) => geweke::geweke(&arguments),
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments),

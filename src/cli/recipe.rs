@@ -234,7 +234,9 @@ impl Recipe {
         set(&mut recipe.encoding, arguments.encoding);
         set(&mut recipe.context, arguments.context.map(size));
         recipe.examples = arguments.examples.or(recipe.examples);
-        recipe.train_layers = arguments.train_layers.or(recipe.train_layers);
+        // What nobody trained before is not left as it is.
+        let pretrained = arguments.init.is_some() || arguments.init_encoder.is_some();
+        recipe.train_layers = arguments.train_layers.or(recipe.train_layers.filter(|_| pretrained));
         if let Shape::Compact { width, layers, context } = &mut recipe.shape {
             set(width, arguments.width.map(size));
             set(layers, arguments.layers.map(size));

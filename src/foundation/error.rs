@@ -85,6 +85,9 @@ pub enum FoundationError {
     },
 }
 
+/// The code of [`FoundationError::Diverged`].
+pub(crate) const DIVERGED: &str = "E0738";
+
 impl From<&FoundationError> for Diagnostic {
     fn from(error: &FoundationError) -> Self {
         let message = error.to_string();
@@ -93,6 +96,7 @@ impl From<&FoundationError> for Diagnostic {
             FoundationError::NotAnnotated(inner) => Self::from(inner),
             FoundationError::Infer(inner) => Self::from(inner),
             FoundationError::Weights { .. } | FoundationError::Network(_) => Self::error("E0733", message),
+            FoundationError::Diverged { .. } => Self::error(DIVERGED, message),
             FoundationError::NotCompiled(_)
             | FoundationError::NoAnchors(_)
             | FoundationError::NoLine { .. }
@@ -100,7 +104,6 @@ impl From<&FoundationError> for Diagnostic {
             | FoundationError::TooLong { .. }
             | FoundationError::TooManyNames { .. }
             | FoundationError::NothingMasked
-            | FoundationError::Diverged { .. }
             | FoundationError::Rejected
             | FoundationError::NoExamples { .. } => Self::error("E0734", message),
         }

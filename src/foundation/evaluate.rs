@@ -27,6 +27,9 @@ const JUDGED: usize = 2_500;
 /// Draws of the variance of log weights (A.5 of the paper).
 const VARIANCE: usize = 100;
 
+/// Cases that go through the network at once.
+const CHUNK: usize = 32;
+
 /// Values by dotted name and subscripts.
 pub type Truth = Vec<((Arc<str>, Vec<i64>), Value)>;
 
@@ -76,11 +79,11 @@ pub struct Evaluated {
     pub missed: usize,
     /// Cases of which draws could not be taken or judged.
     pub undrawn: usize,
-    /// Mean ln q(truth | known) over all other cases, in the variables' own units.
+    /// Mean ln q(truth | known) over all other cases, in the variables' own units; NaN where there are none.
     pub log_density: f64,
-    /// Mean exact log density, over the referenced cases.
+    /// Mean exact log density, over the referenced cases; NaN where there are none.
     pub exact: f64,
-    /// Mean of exact minus ln q, in nats, over the referenced cases; and its standard error.
+    /// Mean of exact minus ln q, in nats, over the referenced cases, and its standard error; NaN where there are too few.
     pub gap: (f64, f64),
     /// The same of the anchors without a network.
     pub anchors_gap: (f64, f64),
@@ -91,7 +94,7 @@ pub struct Evaluated {
     pub var_log_iw: Option<(f64, f64, Vec<f64>)>,
     /// Mean log weight of each case: the evidence lower bound, the log IW of A.5.
     pub log_iw: Vec<f64>,
-    /// ln q(truth | known) of each case, in order; −∞ where it has density zero.
+    /// ln q(truth | known) of each case, in order; −∞ where it has density zero, NaN where the case was left out.
     pub log_densities: Vec<f64>,
     /// The share of those draws whose density is zero; they do not count in the variance.
     pub zero_density: Option<f64>,
@@ -154,14 +157,19 @@ pub fn evaluate(
 ) -> Result<Evaluated, FoundationError> {
     let placement = Placement::new(options.device, &foundation.network)?;
     let mut judged = Vec::with_capacity(cases.len());
+    let mut log_densities = vec![f64::NAN; cases.len()];
     let mut last = None;
-    for chunk in cases.chunks(32) {
+    for (number, chunk) in cases.chunks(CHUNK).enumerate() {
         // The network itself is parallel; what comes before and after is so here.
         let examples: Vec<_> = chunk.par_iter().map(|case| example(foundation, case, options.seed)).collect();
         let mut kept: Vec<(&Case, Example)> = Vec::with_capacity(chunk.len());
-        for (case, example) in chunk.iter().zip(examples) {
+        let mut places = Vec::with_capacity(chunk.len());
+        for (i, (case, example)) in chunk.iter().zip(examples).enumerate() {
             match example {
-                Ok(example) => kept.push((case, example)),
+                Ok(example) => {
+                    kept.push((case, example));
+                    places.push(number * CHUNK + i);
+                }
                 Err(error) => last = Some(error),
             }
         }
@@ -179,14 +187,18 @@ pub fn evaluate(
             })
             .collect();
         let rows = of.par_iter().zip(&examples).zip(own.par_iter().zip(&untrained));
+        let first = judged.len();
         judged.par_extend(rows.map(|((case, example), (outputs, untrained))| {
             judge(foundation, case, example, (by_variable(example, outputs), *untrained), options)
         }));
+        for (place, found) in places.into_iter().zip(&judged[first..]) {
+            log_densities[place] = found.log_density;
+        }
     }
     if judged.is_empty() {
         return Err(last.unwrap_or(FoundationError::NothingMasked));
     }
-    Ok(summary(&judged))
+    Ok(Evaluated { log_densities, ..summary(&judged) })
 }
 
 /// The exact ln p(truth | known) of a case, and whether it is exact or rests on certified draws; `None` where no certified draws
@@ -303,11 +315,11 @@ fn draw(foundation: &Arc<Foundation>, case: &Case, options: EvaluateOptions, jud
 }
 
 fn summary(judged: &[Found]) -> Evaluated {
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let with_error = |values: Vec<f64>| {
         let m = mean(&values);
-        let variance = values.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0).max(1.0);
-        (m, (variance / values.len().max(1) as f64).sqrt())
+        let variance = values.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0);
+        (m, (variance / values.len() as f64).sqrt())
     };
     let median = |mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);
@@ -341,7 +353,7 @@ fn summary(judged: &[Found]) -> Evaluated {
         variables,
         zero_density: some(&zero),
         log_iw: judged.iter().filter_map(|j| j.log_iw).collect(),
-        log_densities: judged.iter().map(|j| j.log_density).collect(),
+        log_densities: Vec::new(),
         var_log_iw: median(variances.clone()).map(|m| (mean(&variances), m, variances)),
         ess_fraction: some(&fractions),
         k_hat: median(judged.iter().filter_map(|j| j.k_hat).collect()),

@@ -38,6 +38,9 @@ const OWN: f64 = -9.0;
 /// How far the network may go: in scales, in log scales, in logits.
 const BOUNDS: [f64; 3] = [8.0, 4.0, 15.0];
 
+/// The same where one scale must do for all coordinates there are.
+const FREE: [f64; 3] = [400.0, 7.0, 15.0];
+
 /// The Student-t: degrees of freedom and scale; within an interval, a normal of this scale takes its place.
 const FREEDOM: f64 = 5.0;
 const HEAVY_SCALE: f64 = 1.5;
@@ -108,6 +111,8 @@ pub struct Candidates {
     anchored: bool,
     /// Whether each has its first part alone.
     single: bool,
+    /// How far the network may go.
+    bounds: [f64; 3],
 }
 
 /// Location and log scale of a distribution over its coordinate: exactly where it is a location-scale family on it, else
@@ -172,7 +177,8 @@ impl Candidates {
             }
         };
         let anchored = kind == AnchorKind::Laplace;
-        Self { components, rest, discrete: false, anchored, single: kind.is_single() }
+        let bounds = if matches!(kind, AnchorKind::None | AnchorKind::Gaussian) { FREE } else { BOUNDS };
+        Self { components, rest, discrete: false, anchored, single: kind.is_single(), bounds }
     }
 
     /// Of a discrete variable: its values with their log masses.
@@ -191,6 +197,7 @@ impl Candidates {
             discrete: true,
             anchored: false,
             single: false,
+            bounds: BOUNDS,
         }
     }
 
@@ -222,7 +229,7 @@ impl Candidates {
     pub fn adjusted(&self, outputs: &[f32]) -> Adjusted<'_> {
         let mut parts = Vec::with_capacity(self.components.len() * PARTS + self.rest.len());
         for (candidate, outputs) in self.components.iter().zip(outputs.chunks_exact(OUTPUTS)) {
-            let read = |i: usize| squash(f64::from(outputs[i]), BOUNDS[i % 3]);
+            let read = |i: usize| squash(f64::from(outputs[i]), self.bounds[i % 3]);
             if self.discrete {
                 parts.push(Part {
                     log_weight: candidate.log_weight + read(2),
@@ -407,7 +414,7 @@ impl Adjusted<'_> {
             for (j, part) in self.parts.iter().enumerate() {
                 let hit = f64::from(u8::from(Some(j) == chosen));
                 let at = j * OUTPUTS + 2;
-                let slope = squash_derivative(f64::from(outputs[at]), BOUNDS[2]);
+                let slope = squash_derivative(f64::from(outputs[at]), self.candidates.bounds[2]);
                 gradient[at] += (factor * (hit - part.log_weight.exp()) * slope) as f32;
             }
             return chosen.map_or(f64::NEG_INFINITY, |j| self.parts[j].log_weight);
@@ -430,7 +437,7 @@ impl Adjusted<'_> {
                 responsibility - part.log_weight.exp(),
             ];
             for (which, slope) in slopes.into_iter().enumerate() {
-                let inner = squash_derivative(f64::from(outputs[at + which]), BOUNDS[which]);
+                let inner = squash_derivative(f64::from(outputs[at + which]), self.candidates.bounds[which]);
                 let change = factor * slope * inner;
                 if change.is_finite() {
                     gradient[at + which] += change as f32;

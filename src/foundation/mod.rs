@@ -6,6 +6,7 @@
 
 mod attention;
 mod decode;
+mod embed;
 mod encoding;
 mod error;
 mod evaluate;
@@ -22,7 +23,9 @@ mod weights;
 
 pub use attention::{Attention, TextLine};
 pub use decode::Prepared;
+pub use embed::Embedding;
 pub use encoding::{Encoded, Encoding, MOST_NAMES, TextVocabulary, Vocabulary, dense};
+pub(crate) use error::DIVERGED;
 pub use error::FoundationError;
 pub use evaluate::{Case, EvaluateOptions, Evaluated, Judged, Truth, cases_of, evaluate, exact_log_posterior};
 pub use example::{Example, ExampleOptions};

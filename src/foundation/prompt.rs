@@ -100,6 +100,11 @@ impl Prompt {
         self.length
     }
 
+    /// The rows of what is asked for, with its names, in the order of the text.
+    pub fn masked(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.masked.iter().map(|(row, name)| (*row, &**name))
+    }
+
     /// Whether iterations were left out.
     pub fn is_part(&self) -> bool {
         self.length > self.sequence.tokens.len()

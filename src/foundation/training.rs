@@ -117,6 +117,8 @@ pub struct Trainer {
     adam: Adam,
     options: TrainOptions,
     lessons: Lessons,
+    /// Of the lessons.
+    fingerprint: u32,
     /// The best held-out loss so far.
     best: Option<f64>,
     batches: Option<Batches>,
@@ -244,7 +246,8 @@ impl Trainer {
         foundation.network.train_layers(options.layers);
         let adam = Adam::new(&foundation.network, options.adam.clone());
         let placement = Placement::default();
-        Ok(Self { foundation, placement, adam, options, lessons, best: None, batches: None })
+        let fingerprint = lessons.fingerprint();
+        Ok(Self { foundation, placement, adam, options, lessons, fingerprint, best: None, batches: None })
     }
 
     /// Goes on from a checkpoint; with the same lessons, as if it had never stopped.
@@ -257,17 +260,19 @@ impl Trainer {
         let Restored { mut foundation, adam, texts } = Foundation::of_checkpoint(load_checkpoint(path)?)?;
         let state =
             texts.get(KEY).ok_or_else(|| wrong("the file holds finished weights, not a state of training".into()))?;
-        let State { options, best, fingerprint } = serde_json::from_str(state).map_err(|e| wrong(e.to_string()))?;
+        let State { options, best, fingerprint: before } =
+            serde_json::from_str(state).map_err(|e| wrong(e.to_string()))?;
         let adam = adam.ok_or_else(|| wrong("the file has no state of the optimiser".into()))?;
         if options.programs != programs {
             return Err(wrong(format!("they were trained on {}", options.programs.join(", "))));
         }
-        if fingerprint.is_some_and(|before| before != lessons.fingerprint()) {
+        let fingerprint = lessons.fingerprint();
+        if before.is_some_and(|before| before != fingerprint) {
             return Err(wrong("the programs or their data have changed since training began".into()));
         }
         foundation.network.train_layers(options.layers);
         let placement = Placement::default();
-        Ok(Self { foundation, placement, adam, options, lessons, best, batches: None })
+        Ok(Self { foundation, placement, adam, options, lessons, fingerprint, best, batches: None })
     }
 
     /// Computes passes on a device from now on. A checkpoint does not say where: training may go on elsewhere.
@@ -434,8 +439,7 @@ impl Trainer {
     /// Where the file cannot be written.
     pub fn save_checkpoint(&self, path: &Path) -> Result<(), FoundationError> {
         let mut texts: BTreeMap<String, String> = self.foundation.texts()?;
-        let fingerprint = Some(self.lessons.fingerprint());
-        let state = State { options: self.options.clone(), best: self.best, fingerprint };
+        let state = State { options: self.options.clone(), best: self.best, fingerprint: Some(self.fingerprint) };
         let text = serde_json::to_string(&state)
             .map_err(|e| FoundationError::Weights { reason: format!("the state cannot be written: {e}") })?;
         texts.insert(KEY.to_owned(), text);
@@ -476,6 +480,9 @@ pub(super) fn losses(examples: &[Example], outputs: &[f32], gradient: bool) -> (
     (losses, all)
 }
 
+/// What a miss of density zero counts as in the loss; it has no gradient.
+const LEAST_LOG_DENSITY: f64 = -100.0;
+
 /// The head's loss of one example, whose gradient is added to `slopes`, unless these are empty.
 fn loss(example: &Example, outputs: &[f32], slopes: &mut [f32]) -> f64 {
     let mut at = 0;
@@ -489,8 +496,8 @@ fn loss(example: &Example, outputs: &[f32], slopes: &mut [f32]) -> f64 {
             None => adjusted.log_probability(*target),
         };
         // A coordinate at the end of the numbers says nothing.
-        if log_density.is_finite() {
-            loss -= log_density;
+        if target.is_finite() && !log_density.is_nan() {
+            loss -= log_density.max(LEAST_LOG_DENSITY);
         }
         at += size;
     }

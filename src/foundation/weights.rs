@@ -168,6 +168,11 @@ impl Foundation {
         self.anchors
     }
 
+    /// Layers of the encoder.
+    pub fn layers(&self) -> usize {
+        self.network.config().encoder.layers
+    }
+
     /// Tokens that a program may have.
     pub fn context(&self) -> usize {
         let positions = self.network.config().encoder.context();

@@ -124,7 +124,7 @@ impl NormalApproximation {
     }
 
     /// The point at `eta` into `z`, with its log density.
-    fn place(&self, eta: &[f64], z: &mut [f64]) -> f64 {
+    pub(super) fn place(&self, eta: &[f64], z: &mut [f64]) -> f64 {
         let d = self.location.len();
         match &self.scale {
             NormalScale::Diagonal(sd) => {
@@ -150,7 +150,7 @@ impl NormalApproximation {
     }
 
     /// The gradient by η of a function of z whose gradient is `gradient`, into `whitened`.
-    fn pull_back(&self, gradient: &[f64], whitened: &mut [f64]) {
+    pub(super) fn pull_back(&self, gradient: &[f64], whitened: &mut [f64]) {
         let d = self.location.len();
         match &self.scale {
             NormalScale::Diagonal(sd) => {

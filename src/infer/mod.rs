@@ -41,6 +41,7 @@ mod summary;
 mod target;
 mod trace;
 mod uniformity;
+mod whitened;
 
 pub use advi::{
     AdviFit, AdviSettings, NormalApproximation, NormalFamily, NormalScale, WeightedDraws, fit_advi, weighted_draws,
@@ -71,3 +72,4 @@ pub use record::{Address, Record};
 pub use stream::{Stream, StreamPurpose, stream};
 pub use target::{Target, TargetRef};
 pub use trace::{Choice, Ledger, Trace};
+pub use whitened::Whitened;

@@ -15,6 +15,7 @@ use super::config::NetworkConfig;
 use super::error::NetworkError;
 use super::model::Network;
 use super::parameters::Declared;
+use crate::temporary::temporary_beside;
 
 /// The key of the metadata.
 const KEY: &str = "unmask";
@@ -197,16 +198,7 @@ pub fn save_checkpoint(
 ) -> Result<(), NetworkError> {
     let bytes = checkpoint_to_bytes(network, adam, texts)?;
     let file = |source| NetworkError::File { path: path.to_owned(), source };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // Temporary files are private; what the user asked for has the permissions of the old file, or the usual ones.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(path).map_or(0o666, |m| m.permissions().mode());
-        builder.permissions(std::fs::Permissions::from_mode(mode));
-    }
-    let mut temporary = builder.tempfile_in(folder).map_err(|e| file(e.kind().into()))?;
+    let mut temporary = temporary_beside(path).map_err(|e| file(e.kind().into()))?;
     temporary.write_all(&bytes).map_err(file)?;
     temporary.as_file().sync_all().map_err(file)?;
     temporary.persist(path).map_err(|e| file(e.error))?;

@@ -47,6 +47,8 @@ pub enum Figure {
     Histograms(Histograms),
     /// Numbers along an axis or by category, with error bars.
     Lines(Lines),
+    /// Several of these beside each other.
+    Row(Vec<Lines>),
     /// A matrix as colours.
     HeatMap(HeatMap),
 }
@@ -97,6 +99,12 @@ impl Figure {
         let (width, height) = match self {
             Self::Histograms(figure) => figure.size(),
             Self::Lines(figure) => figure.size(),
+            Self::Row(figures) => {
+                let sizes = || figures.iter().map(Lines::size);
+                let widest = sizes().map(|(width, _)| width).max().unwrap_or(0);
+                let across = u32::try_from(figures.len()).unwrap_or(u32::MAX);
+                (widest.saturating_mul(across), sizes().map(|(_, height)| height).max().unwrap_or(0))
+            }
             Self::HeatMap(figure) => figure.size(),
         };
         if width > MOST || height > MOST { Err(PlotError::Size { width, height }) } else { Ok((width, height)) }
@@ -138,6 +146,11 @@ impl Figure {
         match self {
             Self::Histograms(figure) => figure.draw(area)?,
             Self::Lines(figure) => figure.draw(area)?,
+            Self::Row(figures) => {
+                for (figure, part) in figures.iter().zip(area.split_evenly((1, figures.len()))) {
+                    figure.draw(&part)?;
+                }
+            }
             Self::HeatMap(figure) => figure.draw(area)?,
         }
         area.present().map_err(wrong)
@@ -165,6 +178,7 @@ fn label(x: f64) -> String {
         let text = format!("{x:.3}");
         text.trim_end_matches('0').trim_end_matches('.').replace('-', "−")
     } else {
-        format!("{x:.0e}").replace('-', "−")
+        let text = format!("{x:.1e}");
+        text.replace(".0e", "e").replace('-', "−")
     }
 }

@@ -132,31 +132,29 @@ impl<'p> Frame<'p> {
         for (depth, index) in indices.iter().enumerate() {
             match cell {
                 Cell::Filled(tracked) => return Some(Ok((tracked, depth))),
-                Cell::Empty => return Some(Err(self.undefined(slot, indices, span))),
+                Cell::Empty => return Some(Err(self.undefined(slot, indices, None, span))),
                 Cell::Row(row) => {
                     if *index < 0 {
                         return Some(Err(RuntimeError::IndexOutOfRange { index: *index, size: row.len(), span }));
                     }
                     match usize::try_from(*index).ok().and_then(|i| row.get(i)) {
                         Some(found) => cell = found,
-                        None => {
-                            let (name, elements) = (element_name(self.name(slot), indices), Some(row.len()));
-                            return Some(Err(RuntimeError::NotYetDefined { name, elements, span }));
-                        }
+                        None => return Some(Err(self.undefined(slot, indices, Some(row.len()), span))),
                     }
                 }
             }
         }
         match cell {
             Cell::Filled(tracked) => Some(Ok((tracked, indices.len()))),
-            Cell::Empty => Some(Err(self.undefined(slot, indices, span))),
+            Cell::Empty => Some(Err(self.undefined(slot, indices, None, span))),
             // Part of an array: the caller reads it as a whole.
             Cell::Row(_) => None,
         }
     }
 
-    fn undefined(&self, slot: SlotId, indices: &[i64], span: Span) -> RuntimeError {
-        RuntimeError::NotYetDefined { name: element_name(self.name(slot), indices), elements: None, span }
+    /// An element that is not there yet; `elements`: how many there are.
+    fn undefined(&self, slot: SlotId, indices: &[i64], elements: Option<usize>, span: Span) -> RuntimeError {
+        RuntimeError::NotYetDefined { name: element_name(self.name(slot), indices), elements, span }
     }
 
     /// The variables that were defined, as fields; those with gaps are left out.

@@ -145,12 +145,13 @@ impl Plate {
         self.roots.iter().any(|root| is_of(variable, root))
     }
 
-    /// The program with the iterations `chosen` (in ascending order) alone, numbered from 0: a file that can be read again.
+    /// The program with the iterations `chosen` (in ascending order; there may be none) alone, numbered from 0: a file that can be
+    /// read again.
     ///
     /// # Errors
     /// [`NoMinibatch::Size`]; [`NoMinibatch::ReadOutside`].
     pub fn minibatch(&self, annotated: &Annotated, chosen: &[i64]) -> Result<String, NoMinibatch> {
-        if chosen.is_empty() || chosen.len() > self.iterations.len() {
+        if chosen.len() > self.iterations.len() {
             return Err(NoMinibatch::Size { k: chosen.len(), n: self.iterations.len() });
         }
         let numbers: FxHashMap<i64, usize> = chosen.iter().enumerate().map(|(new, old)| (*old, new)).collect();

@@ -11,6 +11,12 @@ use super::foundation::small;
 const NORMAL: &str = "model m { given n: int; sample a ~ normal(0, 1);
     plate i in 0..n { sample b[i] ~ normal(a, 0.6); observe y[i] ~ normal(b[i], 0.8); } }";
 
+/// The same with something known outside the plate: an observation, a factor.
+fn outside() -> (String, String) {
+    let beside = |line: &str| NORMAL.replace("plate", &format!("{line} plate"));
+    (beside("observe w ~ normal(a, 0.2);"), beside("factor -12.5 * (a - 0.4)^2;"))
+}
+
 fn data(n: usize) -> Data {
     Data::new().with("y", (0..n).map(|i| 0.5 + 0.3 * (i as f64).sin()).collect::<Vec<f64>>())
 }
@@ -39,17 +45,37 @@ fn a_minibatch_is_the_program_of_its_iterations() {
 
 #[test]
 fn a_product_of_experts_is_that_of_normal_distributions() {
-    let model = Model::from_source("m.ppl", NORMAL).unwrap();
-    for (k, experts, n) in [(2, 3, 12), (4, 6, 12)] {
-        let minibatches = MinibatchOptions { k, experts, corrected: true };
-        let product = model.experts(&data(n), &laplace(), &minibatches, &mut Silent).unwrap();
-        // Each has the prior and its data; corrected, the data count as no more than there are.
-        let plain = product.normal(false).unwrap().precision[0];
-        let corrected = product.normal(true).unwrap().precision[0];
-        let (all, once) = (experts * (1 + k), 1 + (experts * k).min(n));
-        assert!((plain / all as f64 - 1.0).abs() < 0.1, "{plain} of {all}");
-        assert!((corrected / once as f64 - 1.0).abs() < 0.25, "{corrected} of {once}");
+    let options = InferOptions { draws: Some(20_000), ..laplace() };
+    // What is known outside the plate, of precision 25, is in every expert as the prior is.
+    let (observed, factor) = outside();
+    for (source, outside) in [(NORMAL, 1), (&observed, 26), (&factor, 26)] {
+        let model = Model::from_source("m.ppl", source).unwrap();
+        for (k, experts, n) in [(2, 3, 12), (4, 6, 12)] {
+            let data = if source == observed { data(n).with("w", 0.4) } else { data(n) };
+            let minibatches = MinibatchOptions { k, experts, corrected: true };
+            let product = model.experts(&data, &options, &minibatches, &mut Silent).unwrap();
+            // Each has that and its data; corrected, the data count as no more than there are.
+            let plain = product.normal(false).unwrap().precision[0];
+            let corrected = product.normal(true).unwrap().precision[0];
+            let (all, once) = (experts * (outside + k), outside + (experts * k).min(n));
+            assert!((plain / all as f64 - 1.0).abs() < 0.05, "{plain} of {all}");
+            assert!((corrected / once as f64 - 1.0).abs() < 0.1, "{corrected} of {once}");
+        }
     }
+    let model = Model::from_source("m.ppl", NORMAL).unwrap();
+    // Where much is taken out again, errors of experts are multiplied, and standard errors say so.
+    let single = MinibatchOptions { k: 1, experts: 12, corrected: true };
+    let means: Vec<(f64, f64)> = (0..20)
+        .map(|seed| {
+            let options = InferOptions { seed, ..laplace() };
+            let normal = model.experts(&data(12), &options, &single, &mut Silent).unwrap().normal(true).unwrap();
+            (normal.mean[0], 1.0 / (normal.precision[0] * normal.ess))
+        })
+        .collect();
+    let mean = means.iter().map(|(m, _)| m).sum::<f64>() / 20.0;
+    let variance = means.iter().map(|(m, _)| (m - mean).powi(2)).sum::<f64>() / 19.0;
+    let claimed = means.iter().map(|(_, v)| v).sum::<f64>() / 20.0;
+    assert!((0.4..2.5).contains(&(variance / claimed)), "{variance} where {claimed} is claimed");
     let all = MinibatchOptions { k: 12, experts: 1, corrected: true };
     let inferred = model.infer_minibatches(&data(12), &laplace(), &all, &mut Silent).unwrap();
     let whole = model.infer(&data(12), &laplace()).unwrap();
@@ -78,9 +104,7 @@ fn spread(plated: &Plated, weights: &Foundation) -> f64 {
 fn fine_tuning_on_minibatches_learns_the_posterior_of_the_whole() {
     // What is known outside the plate, an observation or a factor of precision 25, counts once. The standard deviation given
     // three answers of fifteen before, and given all after.
-    let beside = |line: &str| NORMAL.replace("plate", &format!("{line} plate"));
-    let observed = beside("observe w ~ normal(a, 0.2);");
-    let factor = beside("factor -12.5 * (a - 0.4)^2;");
+    let (observed, factor) = outside();
     let cases = [(NORMAL, 0.5, 0.12..0.4), (&observed, 0.186, 0.13..0.18), (&factor, 0.186, 0.13..0.18)];
     for (source, given_three, given_all) in cases {
         let model = Model::from_source("m.ppl", source).unwrap();

@@ -49,6 +49,22 @@ fn every_experiment_runs_and_an_interrupted_one_goes_on_to_the_same_results() {
     let gap = table["results"]["hierarchical"]["ours-laplace"][0]["anchors_gap"].as_f64().unwrap();
     assert!(gap.abs() < 0.05, "{gap}");
 
+    // So are those of abilities: by sums over a grid of abilities and difficulties.
+    let results = json(&whole.join("table5/results.json"));
+    let students = results["results"]["students"].as_array().unwrap();
+    assert!(!students.is_empty());
+    for student in students {
+        let of = |key: &str| student[key].as_f64().unwrap();
+        let normal = |x: f64| (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
+        let grid = || (-350..350).map(|i| 0.02 * (f64::from(i) + 0.5));
+        let joint = |ability: f64| {
+            let chance: f64 = grid().map(|d| 0.02 * normal(d) / (1.0 + (d - ability).exp())).sum();
+            normal(ability) * chance.powf(of("right")) * (1.0 - chance).powf(30.0 - of("right"))
+        };
+        let exact = (joint(of("ability")) / grid().map(|a| 0.02 * joint(a)).sum::<f64>()).ln();
+        assert!((exact - of("exact")).abs() < 1e-6, "{exact} {student}");
+    }
+
     // Stopped once something is there, whatever it is doing.
     let mut child = reproduce("figure8", &broken).spawn().unwrap();
     let (started, pieces) = (Instant::now(), broken.join("pieces"));

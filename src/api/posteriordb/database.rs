@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::Value;
 use zip::ZipArchive;
@@ -25,7 +26,7 @@ pub struct Database {
 enum Layout {
     /// `posteriors/NAME.json`, `data/data/NAME.json.zip`, `reference_posteriors/draws/draws/NAME.json.zip`.
     Repository,
-    /// `index.json`, which has the moments of the reference draws, and `data/NAME.json`.
+    /// `index.json`, which has the moments of the reference draws, `data/NAME.json`, and draws in `reference/NAME.csv.gz` if any.
     Summaries(Value),
 }
 
@@ -110,7 +111,14 @@ impl Database {
                 };
                 let reference = entry.get("reference").filter(|r| !r.is_null());
                 let missing = || DatabaseError::NoReference { posterior: posterior.name.clone() };
-                Reference::from_summary(reference.ok_or_else(missing)?).map_err(wrong)
+                let moments = Reference::from_summary(reference.ok_or_else(missing)?).map_err(wrong)?;
+                let draws = self.root.join(format!("reference/{}.csv.gz", posterior.name));
+                if !draws.is_file() {
+                    return Ok(moments);
+                }
+                let text = File::open(&draws).and_then(|file| limited(GzDecoder::new(file)));
+                let text = text.map_err(|e| malformed("reference draws", &draws, e.to_string()))?;
+                moments.with_draws(&text).map_err(|reason| malformed("reference draws", &draws, reason))
             }
         }
     }

@@ -33,6 +33,8 @@ pub struct ReferenceScalar {
     pub mcse_mean: f64,
     /// The same of the standard deviation: as of draws of a normal distribution where there are no draws to tell.
     pub mcse_sd: f64,
+    /// Reference draws in increasing order; empty where there are only moments.
+    pub draws: Vec<f64>,
 }
 
 impl Reference {
@@ -103,6 +105,7 @@ impl Reference {
                 ess,
                 mcse_mean: number("mcse_mean")?,
                 mcse_sd: normal_mcse_sd(sd, ess),
+                draws: Vec::new(),
             })
         };
         let scalars: Vec<ReferenceScalar> = summary.iter().map(scalar).collect::<Result<_, String>>()?;
@@ -111,6 +114,36 @@ impl Reference {
         }
         let draws = reference.get("n_draws_original").and_then(Value::as_u64).unwrap_or(0);
         Ok(Self { scalars, draws: usize::try_from(draws).unwrap_or(usize::MAX) })
+    }
+}
+
+impl Reference {
+    /// Adds draws to moments: a CSV table with a column for each scalar, of which those that are missing stay without.
+    ///
+    /// # Errors
+    /// What is not so, in words.
+    pub(super) fn with_draws(mut self, table: &str) -> Result<Self, String> {
+        let mut lines = table.lines();
+        let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+        let mut columns: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
+        for (i, line) in lines.enumerate() {
+            let cells: Vec<&str> = line.split(',').collect();
+            if cells.len() != names.len() {
+                return Err(format!("line {} has {} cells, and the first {}", i + 2, cells.len(), names.len()));
+            }
+            for (column, cell) in columns.iter_mut().zip(cells) {
+                let number = cell.trim().parse().ok().filter(|x: &f64| x.is_finite());
+                column.push(number.ok_or_else(|| format!("line {}: wanted is a number, found `{cell}`", i + 2))?);
+            }
+        }
+        for (name, mut column) in names.into_iter().zip(columns) {
+            column.sort_by(f64::total_cmp);
+            let own = scalar_name(name).and_then(|own| self.scalars.iter_mut().find(|s| s.name == own));
+            if let Some(scalar) = own {
+                scalar.draws = column;
+            }
+        }
+        Ok(self)
     }
 }
 
@@ -126,7 +159,9 @@ impl ReferenceScalar {
         let weighted: Vec<(f64, f64)> = all.iter().map(|x| (*x, 1.0 / n)).collect();
         let quantiles = [0.05, 0.5, 0.95].map(|level| weighted_quantile(&weighted, level));
         let (mcse_mean, mcse_sd) = (mcse_mean(&views).unwrap_or(0.0), mcse_sd(&views).unwrap_or(0.0));
-        Self { name, mean, sd, quantiles, ess, mcse_mean, mcse_sd }
+        let mut draws = all;
+        draws.sort_by(f64::total_cmp);
+        Self { name, mean, sd, quantiles, ess, mcse_mean, mcse_sd, draws }
     }
 }
 

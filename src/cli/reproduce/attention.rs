@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::scale::Form;
 use super::study::Study;
-use super::toy::{INDEPENDENCES, failed, over_seeds, shown};
+use super::toy::{INDEPENDENCES, failed, mean_with_error, shown, with_error};
 use super::{Findings, Table};
 use crate::cli::console::Failure;
 use crate::foundation::{Case, EvaluateOptions, Judged, cases_of, evaluate};
@@ -33,7 +33,7 @@ const QUESTIONS: [Question; 3] = [
     Question {
         program: "independent_gaussians",
         asked: "mu1",
-        blanket: &["sigma1", "z1"],
+        blanket: &["sigma1", "z1", "z2"],
         rest: &["mu2", "sigma2", "y1", "y2"],
         altered: ["z1", "y1"],
     },
@@ -44,8 +44,11 @@ const QUESTIONS: [Question; 3] = [
         rest: &["x", "y"],
         altered: ["z", "y"],
     },
-    Question { program: "common_effect", asked: "x", blanket: &["px", "y", "z"], rest: &["py"], altered: ["px", "py"] },
+    COMMON_EFFECT,
 ];
+
+const COMMON_EFFECT: Question =
+    Question { program: "common_effect", asked: "x", blanket: &["px", "y", "z"], rest: &["py"], altered: ["px", "py"] };
 
 /// Seeds of executions that are measured: apart from those of training.
 const CASES: u64 = 0x6174_7465_6e74_696f;
@@ -62,17 +65,20 @@ fn known(study: &Study<'_>, question: &Question, n: usize) -> Result<Vec<Case>, 
     cases.map_err(|e| failed(question.program, e))
 }
 
-/// The case with its variable asked for and, where that is named, another execution's value of a variable.
-fn asked(case: &Case, question: &Question, altered: Option<(&str, &Case)>) -> Case {
+/// The case with its variable asked for.
+fn asked(case: &Case, question: &Question) -> Case {
     let mut case = case.clone();
     case.target.conditions.supply(Arc::<str>::from(question.asked), Supplied::Masked);
-    if let Some((name, other)) = altered {
-        let value = other.truth.iter().find(|((variable, _), _)| &**variable == name);
-        if let Some((_, value)) = value {
-            case.target.conditions.supply(Arc::<str>::from(name), Supplied::Value(value.clone()));
-        }
-    }
     case
+}
+
+/// The same with another execution's value of a variable.
+fn altered(case: &Case, question: &Question, name: &str, other: &Case) -> Result<Case, Failure> {
+    let mut case = asked(case, question);
+    let value = other.truth.iter().find(|((variable, _), _)| &**variable == name);
+    let (_, value) = value.ok_or_else(|| failed(question.program, format!("an execution has no `{name}`")))?;
+    case.target.conditions.supply(Arc::<str>::from(name), Supplied::Value(value.clone()));
+    Ok(case)
 }
 
 fn measure(study: &Study<'_>, question: &Question) -> Result<Value, Failure> {
@@ -80,7 +86,7 @@ fn measure(study: &Study<'_>, question: &Question) -> Result<Value, Failure> {
     let n = study.sizes.cases;
     let wrong = |error: crate::foundation::FoundationError| failed(question.program, error);
     let cases = known(study, question, n + 1)?;
-    let queries: Vec<Case> = cases.iter().take(n).map(|case| asked(case, question, None)).collect();
+    let queries: Vec<Case> = cases.iter().take(n).map(|case| asked(case, question)).collect();
     // Attention of the asked value to a token of each group of lines, and the mean map.
     let mut shares = [Vec::new(), Vec::new()];
     let mut names: Vec<String> = Vec::new();
@@ -112,8 +118,8 @@ fn measure(study: &Study<'_>, question: &Question) -> Result<Value, Failure> {
     let before = densities(&queries)?;
     let mut changes = Vec::new();
     for name in question.altered {
-        let other = |(case, other): (&Case, &Case)| asked(case, question, Some((name, other)));
-        let after: Vec<Case> = cases.iter().zip(cases.iter().skip(1)).map(other).collect();
+        let other = |(case, other): (&Case, &Case)| altered(case, question, name, other);
+        let after: Vec<Case> = cases.iter().zip(cases.iter().skip(1)).map(other).collect::<Result<_, _>>()?;
         let pairs = before.iter().zip(densities(&after)?);
         changes.push(pairs.map(|(b, a)| (a - b).abs()).filter(|c| c.is_finite()).collect::<Vec<f64>>());
     }
@@ -121,16 +127,16 @@ fn measure(study: &Study<'_>, question: &Question) -> Result<Value, Failure> {
     let [relevant, irrelevant] = [0, 1].map(|i| changes.get(i).cloned().unwrap_or_default());
     Ok(json!({
         "asked": question.asked, "blanket": question.blanket, "rest": question.rest, "altered": question.altered,
-        "attention_to_blanket": over_seeds(&blanket), "attention_to_rest": over_seeds(&rest),
-        "change_by_relevant": over_seeds(&relevant), "change_by_irrelevant": over_seeds(&irrelevant),
-        "log_density": over_seeds(&before.iter().copied().filter(|x| x.is_finite()).collect::<Vec<_>>()),
+        "attention_to_blanket": mean_with_error(&blanket), "attention_to_rest": mean_with_error(&rest),
+        "change_by_relevant": mean_with_error(&relevant), "change_by_irrelevant": mean_with_error(&irrelevant),
+        "log_density": mean_with_error(&before.iter().copied().filter(|x| x.is_finite()).collect::<Vec<_>>()),
         "lines": names, "map": mean,
     }))
 }
 
 /// P(x = 1) where y = 0 and z = 1: then x must be 1.
 fn explained(study: &Study<'_>) -> Result<Option<Value>, Failure> {
-    let question = &QUESTIONS[2];
+    let question = &COMMON_EFFECT;
     let weights = study.trained(&FORM, INDEPENDENCES, study.arguments.seed, &[])?.foundation;
     let mut found = Vec::new();
     for case in known(study, question, 10 * study.sizes.cases)? {
@@ -138,7 +144,7 @@ fn explained(study: &Study<'_>) -> Result<Option<Value>, Failure> {
             case.truth.iter().any(|((variable, _), value)| &**variable == name && value.as_int() == Some(wanted))
         };
         if is("y", 0) && is("z", 1) && found.len() < study.sizes.cases {
-            found.push(asked(&case, question, None));
+            found.push(asked(&case, question));
         }
     }
     if found.is_empty() {
@@ -147,7 +153,7 @@ fn explained(study: &Study<'_>) -> Result<Option<Value>, Failure> {
     let options = EvaluateOptions { seed: study.arguments.seed, judged: Judged::Densities, device: Device::Processor };
     let evaluated = evaluate(&weights, &found, options).map_err(|e| failed(question.program, e))?;
     let chances: Vec<f64> = evaluated.log_densities.iter().map(|x| x.exp()).collect();
-    Ok(Some(json!({ "cases": found.len(), "probability": over_seeds(&chances) })))
+    Ok(Some(json!({ "cases": found.len(), "probability": mean_with_error(&chances) })))
 }
 
 pub(super) fn attention(study: &Study<'_>) -> Result<Findings, Failure> {
@@ -157,10 +163,7 @@ pub(super) fn attention(study: &Study<'_>) -> Result<Findings, Failure> {
         let found = study.piece(&format!("attention-{}", question.program), || measure(study, question))?;
         let pair = |key: &str| {
             let number = |i: usize| found.get(key).and_then(|pair| pair.get(i)).and_then(Value::as_f64);
-            match (number(0), number(1)) {
-                (Some(mean), Some(error)) => format!("{} ± {}", shown(mean), shown(error)),
-                (mean, _) => mean.map_or_else(|| "–".to_owned(), shown),
-            }
+            with_error(number(0).unwrap_or(f64::NAN), number(1).unwrap_or(f64::NAN))
         };
         rows.push(vec![
             format!("{}: {} ?", question.program, question.asked),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::paper::TABLE5;
 use super::scale::{Form, Scale};
 use super::study::{Group, Study};
-use super::toy::{failed, over_seeds, shown};
+use super::toy::{failed, mean_with_error, shown, with_error};
 use super::{Findings, Table};
 use crate::api::{Data, Minibatch, MinibatchOptions, Model};
 use crate::cli::console::Failure;
@@ -43,7 +43,7 @@ fn effort(scale: Scale) -> Effort {
     let tune = |steps, draws, rate, layers| TuneOptions { steps, draws, rate, layers, seed: 1 };
     match scale {
         Scale::Smoke => Effort { tests: 2, experts: 2, tune: tune(2, 4, 2e-3, 1), batch: 2 },
-        Scale::Laptop => Effort { tests: 20, experts: 10, tune: tune(200, 16, 4e-3, 6), batch: 4 },
+        Scale::Laptop => Effort { tests: 20, experts: 10, tune: tune(600, 32, 4e-3, 6), batch: 4 },
         Scale::Paper => Effort { tests: 100, experts: 10, tune: tune(1_000, 64, 4e-3, 6), batch: 4 },
     }
 }
@@ -155,7 +155,7 @@ fn one(
     let case = student.case(&first)?;
     let zero_shot = log_ability(weights, &case, seed)?;
     let infer = InferOptions {
-        method: Method::named("foundation").unwrap_or_default(),
+        method: Method::named("foundation").map_err(|e| failed(PROGRAM, e))?,
         seed,
         weights: Weights::Of(weights.clone()),
         ..InferOptions::default()
@@ -197,24 +197,29 @@ struct Measured {
     exact_of: Vec<f64>,
     exact_all: f64,
     left_out: usize,
+    /// Layers of the network.
+    layers: usize,
 }
 
 fn measure(study: &Study<'_>) -> Result<Measured, Failure> {
     let effort = effort(study.arguments.scale);
     let (model, students) = students(study, effort.tests)?;
+    let (form, more): (_, &[&str]) = match study.arguments.scale {
+        Scale::Smoke | Scale::Laptop => (Form::Ours { anchors: "none" }, &[]),
+        Scale::Paper => (Form::Paper { head: "gaussian", language: true }, &["--context", "512", "--clip", "5"]),
+    };
     let all: Vec<i64> = (0..QUESTIONS as i64).collect();
     let exact: Vec<f64> = students.iter().map(|s| s.exact(&all)).collect();
     let (mut results, mut means, mut exact_of) = (serde_json::Map::new(), Vec::new(), Vec::new());
-    let mut left_out = 0;
+    let (mut left_out, mut layers) = (0, 0);
     for (k, name, inputs) in SIZES {
         let mut by_seed: Vec<Vec<f64>> = vec![Vec::new(); WAYS.len()];
         let mut of_minibatch = Vec::new();
         let mut found = Vec::new();
         for seed in (0..study.sizes.seeds).map(|i| study.arguments.seed.wrapping_add(i)) {
             let group = Group { name, programs: &[PROGRAM], inputs: Some(inputs) };
-            let more: &[&str] =
-                if study.arguments.scale == Scale::Paper { &["--context", "512", "--clip", "5"] } else { &[] };
-            let weights = study.trained(&Form::Ours { anchors: "none" }, group, seed, more)?.foundation;
+            let weights = study.trained(&form, group, seed, more)?.foundation;
+            layers = weights.layers();
             let measured = |(i, student): (usize, &Student)| {
                 study.piece(&format!("{name}-{seed}-student{i}"), || one(&weights, &model, student, (k, seed), &effort))
             };
@@ -228,51 +233,66 @@ fn measure(study: &Study<'_>) -> Result<Measured, Failure> {
             of_minibatch.extend(column("exact_of_minibatch"));
             found.push(json!({ "seed": seed, "programs": rows }));
         }
-        means.push(by_seed.iter().map(|values| over_seeds(values)).collect());
-        exact_of.push(over_seeds(&of_minibatch).0);
+        means.push(by_seed.iter().map(|values| mean_with_error(values)).collect());
+        exact_of.push(mean_with_error(&of_minibatch).0);
         results.insert(name.to_owned(), json!(found));
     }
-    let exact_all = over_seeds(&exact).0;
-    results.insert("exact_of_all".to_owned(), json!(exact));
-    Ok(Measured { results: Value::Object(results), means, exact_of, exact_all, left_out })
+    let exact_all = mean_with_error(&exact).0;
+    let of_student = |(student, exact): (&Student, &f64)| {
+        let right = student.answers(&all).into_iter().filter(|right| *right).count();
+        json!({ "ability": student.ability, "right": right, "exact": exact })
+    };
+    let of_students: Vec<Value> = students.iter().zip(&exact).map(of_student).collect();
+    results.insert("students".to_owned(), json!(of_students));
+    Ok(Measured { results: Value::Object(results), means, exact_of, exact_all, left_out, layers })
 }
 
 fn notes(study: &Study<'_>, measured: &Measured) -> Vec<String> {
     let effort = effort(study.arguments.scale);
     let mut notes = vec![
         format!(
-            "ln q of the true ability, the mean over {} test programs of {QUESTIONS} answers; ± is the standard error over {} seeds \
-             of training and of minibatches. The exact posterior given all answers has {}; no way can exceed it but by chance. \
+            "ln q of the true ability, the mean over {} test programs of {QUESTIONS} answers{}. The exact posterior given all answers has {}; no way can exceed it but by chance. \
              Exact: quadrature, difficulties integrated out.",
             effort.tests,
-            study.sizes.seeds,
+            match study.sizes.seeds {
+                0 | 1 => String::new(),
+                seeds => format!("; ± is the standard error over {seeds} seeds of training and of minibatches"),
+            },
             shown(measured.exact_all)
         ),
         format!(
             "Choices: the network has no anchors, and learns `rasch` with n = k, which is what a minibatch of k is. Experts are \
              the posteriors of {} minibatches by `foundation` (weighted draws), as normal distributions; the plain product is the \
              paper's, the corrected one counts the prior once, and its experts by n/(n_e k) where that is below 1. Fine-tuning: \
-             {} steps of {} minibatches with {} draws each, rate {}, the top {} layers with decoder and head; the appendix says \
+             {} steps of {} minibatches with {} draws each, rate {}, {} layers from the top with decoder and head; the appendix says \
              neither how many draws a minibatch has, nor how a gradient comes through them: it is the score-function estimator. \
              Its 5,000 steps of warm-up exceed its 1,000 steps; here there are five. It clips no gradient; here their norm is \
              clipped at 1, without which the estimator's rare large ones decide. In training half of the executions have \
              all that is sampled masked, half a random subset; in the tests the ability and the difficulties are masked, where the \
              appendix masks the ability alone.",
-            effort.experts, effort.tune.steps, effort.batch, effort.tune.draws, effort.tune.rate, effort.tune.layers
+            effort.experts,
+            effort.tune.steps,
+            effort.batch,
+            effort.tune.draws,
+            effort.tune.rate,
+            effort.tune.layers.min(measured.layers)
         ),
-        "The plain product is in the table alone: a picture with it would show nothing else.".to_owned(),
-        "The paper's figures (its table 5) are above zero, while the exact posterior given all answers, averaged over programs, has \
-         about −0.57: they cannot be log densities of the ability in its own units."
+        "The plain product, which counts the prior once for each expert, is in table 5 alone, not in the picture."
             .to_owned(),
+        format!(
+            "The paper's figures (its table 5) are above zero, while the exact posterior given all answers has {}: they cannot be log \
+             densities of the ability in its own units.",
+            shown(measured.exact_all)
+        ),
     ];
     if measured.left_out > 0 {
-        notes.push(format!("{} products have no density, and are left out of their means.", measured.left_out));
+        notes.push(format!("{} of these numbers are not finite, and are left out of their means.", measured.left_out));
     }
     notes
 }
 
 fn cell((mean, error): (f64, Option<f64>)) -> String {
-    error.map_or_else(|| shown(mean), |error| format!("{} ± {}", shown(mean), shown(error)))
+    with_error(mean, error.unwrap_or(f64::NAN))
 }
 
 pub(super) fn table5(study: &Study<'_>) -> Result<Findings, Failure> {

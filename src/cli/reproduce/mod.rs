@@ -1,9 +1,11 @@
 //! `unmask reproduce`: the tables and figures of Wu and Goodman (2022), and our ablation, as commands.
 //!
-//! Most experiments train weights, measures them on executions that they were not trained on, beside the exact posterior, and
-//! writes a folder. What was trained and measured is kept, so that a run that was interrupted goes on.
+//! Most experiments train weights, measure them on executions that these were not trained on, beside the exact posterior, and
+//! write a folder. What was trained and measured is kept, so that a run that was interrupted goes on.
 
 mod attention;
+mod cost;
+mod helped;
 mod irt;
 mod paper;
 mod posteriordb;
@@ -32,10 +34,10 @@ pub(super) struct ReproduceArgs {
     /// An experiment
     #[arg(value_parser = names(), hide_possible_values = false)]
     name: String,
-    /// Posteriors, such as `nes1976-nes` (posteriordb) [default: all that there are programs for]
+    /// Posteriors, such as `nes1976-nes` (posteriordb, cost, helped) [default: all that there are programs for; of `cost`, those to test on]
     #[arg(value_name = "POSTERIOR")]
     posteriors: Vec<String>,
-    /// A clone of https://github.com/stan-dev/posteriordb, or a folder with `index.json` and `data/` (posteriordb)
+    /// A clone of https://github.com/stan-dev/posteriordb, or a folder with `index.json` and `data/` (posteriordb, cost, helped)
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
     /// How much: seconds, an hour on two cores, or the paper's own settings, for a GPU
@@ -63,42 +65,75 @@ struct Experiment {
     name: &'static str,
     summary: &'static str,
     run: fn(&Study<'_>) -> Result<Findings, Failure>,
+    /// Whether it is about posteriors of posteriordb, and needs a database.
+    of_database: bool,
+}
+
+impl Experiment {
+    /// One of the paper's own programs.
+    const fn of_programs(
+        name: &'static str,
+        summary: &'static str,
+        run: fn(&Study<'_>) -> Result<Findings, Failure>,
+    ) -> Self {
+        Self { name, summary, run, of_database: false }
+    }
+
+    /// One on posteriors of posteriordb.
+    const fn of_posteriors(
+        name: &'static str,
+        summary: &'static str,
+        run: fn(&Study<'_>) -> Result<Findings, Failure>,
+    ) -> Self {
+        Self { name, summary, run, of_database: true }
+    }
 }
 
 const EXPERIMENTS: &[Experiment] = &[
-    Experiment {
-        name: "table4",
-        summary: "six toy programs: log density and variance of log weights (A.6)",
-        run: toy::table4,
-    },
-    Experiment { name: "table3", summary: "the programs for visualising attention (A.4)", run: toy::table3 },
-    Experiment { name: "figure8", summary: "log weights with and without the language loss (A.3)", run: toy::figure8 },
-    Experiment { name: "scientific", summary: "numbers as a × 10ᵇ (A.7)", run: toy::scientific },
-    Experiment {
-        name: "attention",
-        summary: "attention, and expected independences as measured statistics (A.4)",
-        run: attention::attention,
-    },
-    Experiment {
-        name: "table5",
-        summary: "plated item response: zero-shot, products of experts, fine-tuning (A.8)",
-        run: irt::table5,
-    },
-    Experiment { name: "figure9", summary: "the same as a picture (A.8)", run: irt::figure9 },
-    Experiment { name: "anchors", summary: "what anchors are worth: an ablation of ours", run: toy::anchors },
-    Experiment {
-        name: posteriordb::NAME,
-        summary: "NUTS on posteriordb's posteriors, beside the reference draws (needs --db)",
-        run: posteriordb::posteriordb,
-    },
+    Experiment::of_programs("table4", "six toy programs: log density and variance of log weights (A.6)", toy::table4),
+    Experiment::of_programs("table3", "the programs for visualising attention (A.4)", toy::table3),
+    Experiment::of_programs("figure8", "log weights with and without the language loss (A.3)", toy::figure8),
+    Experiment::of_programs("scientific", "numbers as a × 10ᵇ (A.7)", toy::scientific),
+    Experiment::of_programs(
+        "attention",
+        "attention, and expected independences as measured statistics (A.4)",
+        attention::attention,
+    ),
+    Experiment::of_programs(
+        "table5",
+        "plated item response: zero-shot, products of experts, fine-tuning (A.8)",
+        irt::table5,
+    ),
+    Experiment::of_programs("figure9", "the same as a picture (A.8)", irt::figure9),
+    Experiment::of_programs("anchors", "what anchors are worth: an ablation of ours", toy::anchors),
+    Experiment::of_posteriors(
+        posteriordb::NAME,
+        "NUTS on posteriordb's posteriors, beside the reference draws (needs --db)",
+        posteriordb::posteriordb,
+    ),
+    Experiment::of_posteriors(
+        cost::NAME,
+        "error against time on posteriordb's test posteriors: NUTS, ADVI and ours (A.9; needs --db)",
+        cost::cost,
+    ),
+    Experiment::of_posteriors(
+        helped::NAME,
+        "what foundation draws are worth as starts, mass matrix and proposals, on posteriordb (A.1; needs --db)",
+        helped::helped,
+    ),
 ];
+
+/// Whether an experiment is about posteriors of posteriordb.
+fn of_database(name: &str) -> bool {
+    EXPERIMENTS.iter().any(|e| e.of_database && e.name == name)
+}
 
 /// Every experiment.
 const ALL: &str = "all";
 
 /// The names of experiments, with their help.
 fn names() -> PossibleValuesParser {
-    let all = PossibleValue::new(ALL).help("every one of them");
+    let all = PossibleValue::new(ALL).help("every one of them (those on posteriordb with --db alone)");
     PossibleValuesParser::new(EXPERIMENTS.iter().map(|e| PossibleValue::new(e.name).help(e.summary)).chain([all]))
 }
 
@@ -131,15 +166,28 @@ impl Table {
 }
 
 pub(super) fn reproduce(arguments: &ReproduceArgs) -> Result<Status, Failure> {
-    if arguments.name == posteriordb::NAME && arguments.db.is_none() {
-        return Err(Failure::Usage("`posteriordb` needs `--db DIR`"));
+    let of_database = of_database(&arguments.name);
+    if of_database && arguments.db.is_none() {
+        return Err(Failure::Usage("experiments on posteriordb need `--db DIR`"));
     }
-    if arguments.name != posteriordb::NAME && !arguments.posteriors.is_empty() {
-        return Err(Failure::Usage("only `posteriordb` takes names of posteriors"));
+    if !of_database && !arguments.posteriors.is_empty() {
+        return Err(Failure::Usage("only experiments on posteriordb take names of posteriors"));
+    }
+    if !arguments.init.is_empty() && ![ALL, "table4"].contains(&&*arguments.name) {
+        return Err(Failure::Usage("only `table4` takes initial weights (--init)"));
+    }
+    for folder in &arguments.init {
+        // Hours of other training come first.
+        if let Some(missing) =
+            ["config.json", "model.safetensors"].into_iter().find(|name| !folder.join(name).is_file())
+        {
+            let message = format!("`{}` has no initial weights: `{missing}` is missing", folder.display());
+            return Err(plain("E0733", message));
+        }
     }
     let study = Study::open(arguments)?;
     for experiment in EXPERIMENTS.iter().filter(|e| arguments.name == ALL || arguments.name == e.name) {
-        if experiment.name == posteriordb::NAME && arguments.db.is_none() {
+        if experiment.of_database && arguments.db.is_none() {
             study.say(&format!("{}: left out, it needs --db", experiment.name));
             continue;
         }

@@ -26,18 +26,29 @@ const ENOUGH: f64 = 0.0125;
 /// How many times as many draws are made where these were not enough, at most.
 const MOST_TIMES: usize = 16;
 
-pub(super) fn posteriordb(study: &Study<'_>) -> Result<Findings, Failure> {
+/// A posterior with what the database has of it.
+pub(super) struct Input {
+    pub posterior: &'static Posterior,
+    pub data: Data,
+    pub reference: Reference,
+}
+
+/// The posteriors that are named, or all.
+///
+/// # Errors
+/// All that is missing or wrong.
+pub(super) fn inputs(study: &Study<'_>) -> Result<Vec<Input>, Failure> {
     let chosen = chosen(&study.arguments.posteriors)?;
     let Some(folder) = &study.arguments.db else {
-        return Err(Failure::Usage("`posteriordb` needs `--db DIR`"));
+        return Err(Failure::Usage("this experiment needs `--db DIR`"));
     };
     let database = Database::open(folder).map_err(|e| told(vec![Diagnostic::from(&e)]))?;
     // What is missing or wrong is told before hours are spent on the rest.
     let mut broken = Vec::new();
-    let mut inputs: Vec<(&Posterior, Data, Reference)> = Vec::with_capacity(chosen.len());
+    let mut inputs = Vec::with_capacity(chosen.len());
     for posterior in chosen {
         match (database.data(posterior), database.reference(posterior)) {
-            (Ok(data), Ok(reference)) => inputs.push((posterior, data, reference)),
+            (Ok(data), Ok(reference)) => inputs.push(Input { posterior, data, reference }),
             (data, reference) => {
                 broken.extend(data.err().iter().chain(reference.err().iter()).map(Diagnostic::from));
             }
@@ -47,10 +58,14 @@ pub(super) fn posteriordb(study: &Study<'_>) -> Result<Findings, Failure> {
     if !broken.is_empty() {
         return Err(told(broken));
     }
-    let mut rows = Vec::with_capacity(inputs.len());
-    for (posterior, data, reference) in &inputs {
-        let name = format!("posteriordb-{}", posterior.name);
-        rows.push(study.piece(&name, || run(study, posterior, data, reference))?);
+    Ok(inputs)
+}
+
+pub(super) fn posteriordb(study: &Study<'_>) -> Result<Findings, Failure> {
+    let mut rows = Vec::new();
+    for input in inputs(study)? {
+        let name = format!("posteriordb-{}", input.posterior.name);
+        rows.push(study.piece(&name, || run(study, &input))?);
     }
     Ok(findings(&rows))
 }
@@ -70,7 +85,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Posterior>, Failure> {
 }
 
 /// One posterior: draws, more of them where their Monte Carlo error is too large, and the comparison.
-fn run(study: &Study<'_>, posterior: &Posterior, data: &Data, reference: &Reference) -> Result<Value, Failure> {
+fn run(study: &Study<'_>, Input { posterior, data, reference }: &Input) -> Result<Value, Failure> {
     let (draws, most) = match study.arguments.scale {
         Scale::Smoke => (400, 400),
         Scale::Laptop | Scale::Paper => (10_000, 10_000 * MOST_TIMES),

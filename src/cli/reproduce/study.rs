@@ -8,14 +8,14 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use super::scale::{Form, Sizes};
-use super::{ReproduceArgs, posteriordb};
-use crate::api::{Data, Model};
+use super::{ReproduceArgs, of_database};
+use crate::api::{Data, Error, Model};
 use crate::cli::console::{Failure, make_folder, plain, read, write_file};
 use crate::cli::evaluate::foundation;
 use crate::cli::train::train;
 use crate::cli::{Cli, Command};
 use crate::diagnostic::Diagnostic;
-use crate::foundation::Foundation;
+use crate::foundation::{DIVERGED, Foundation};
 use crate::infer::Target;
 use crate::network::Device;
 
@@ -67,6 +67,10 @@ pub(super) struct Trained {
     pub training: Value,
 }
 
+fn has_diverged(error: &Error) -> bool {
+    error.diagnostics().iter().any(|d| d.code == DIVERGED)
+}
+
 /// What training writes beside its weights.
 fn beside(weights: &Path, what: &str) -> PathBuf {
     PathBuf::from(format!("{}.{what}", weights.display()))
@@ -93,10 +97,15 @@ impl<'a> Study<'a> {
             false => settings.clone(),
         };
         if found != settings {
-            let message = format!("`{}` holds results of other settings: {found}", arguments.output.display());
+            let folder = arguments.output.display();
+            let message = if found.is_null() {
+                format!("`{folder}` has a `settings.json` that cannot be read")
+            } else {
+                format!("`{folder}` holds results of other settings: {found}")
+            };
             let help = "name another folder with `-o`, or the same scale, seed and initial weights";
             let diagnostic = Diagnostic::error("E0908", message).help(help);
-            return Err(Failure::Told(crate::api::Error::without_source(diagnostic)));
+            return Err(Failure::Told(Error::without_source(diagnostic)));
         }
         for folder in ["pieces", "weights", "programs"] {
             make_folder(&arguments.output.join(folder))?;
@@ -109,11 +118,10 @@ impl<'a> Study<'a> {
     pub fn command(&self, name: &str) -> String {
         let ReproduceArgs { scale, seed, init, .. } = self.arguments;
         let init: String = init.iter().map(|folder| format!(" --init {}", folder.display())).collect();
-        let posteriors = match name {
-            posteriordb::NAME => {
-                self.arguments.posteriors.iter().map(|p| format!(" {p}")).chain([" --db DIR".into()]).collect()
-            }
-            _ => String::new(),
+        let posteriors = if of_database(name) {
+            self.arguments.posteriors.iter().map(|p| format!(" {p}")).chain([" --db DIR".into()]).collect()
+        } else {
+            String::new()
         };
         format!("unmask reproduce {name}{posteriors} --scale {} --seed {seed}{init}", scale.name())
     }
@@ -207,7 +215,9 @@ impl<'a> Study<'a> {
         let stopped = match train(&arguments) {
             Ok(_) => None,
             // What diverges has the best weights up to there.
-            Err(Failure::Told(error)) if weights.exists() => error.diagnostics().first().map(|d| d.message.clone()),
+            Err(Failure::Told(error)) if weights.exists() && has_diverged(&error) => {
+                error.diagnostics().first().map(|d| d.message.clone())
+            }
             Err(failure) => return Err(failure),
         };
         let lines = read(&beside(weights, "metrics.jsonl"))?;

@@ -1,0 +1,363 @@
+//! Inference that is helped by the foundation posterior (A.1): what its draws are worth as starts, mass matrix and proposals.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::posteriordb::{Input, inputs};
+use super::scale::Scale;
+use super::study::Study;
+use super::toy::{failed, shown};
+use super::{Findings, Table};
+use crate::cli::console::Failure;
+use crate::density::{CompileOptions, Evaluator, LogDensity};
+use crate::foundation::{Foundation, FoundationError};
+use crate::infer::anchors::Anchors;
+use crate::infer::{
+    AdviSettings, Deadline, NormalApproximation, NormalFamily, NutsDraws, NutsSettings, Query, Silent, Stream,
+    StreamPurpose, Whitened, ess_bulk, find_start, fit_advi, pareto_smooth, r_hat, sample_nuts, stream,
+};
+
+/// The experiment's name.
+pub(super) const NAME: &str = "helped";
+
+const CHAINS: usize = 4;
+
+/// What chains must reach, in every coordinate (issue of A.1; Vehtari et al. 2021).
+const ENOUGH: f64 = 400.0;
+const MIXED: f64 = 1.01;
+
+/// Draws of the foundation posterior.
+const DRAWS: usize = 1_000;
+
+/// Draws after which chains are looked at, of each, and the most of them.
+const ROUND: usize = 25;
+const MOST: usize = 20_000;
+
+/// Seconds after which chains are given up.
+const PATIENCE: f64 = 120.0;
+
+/// Points tried as a start, as in Stan.
+const TRIES: usize = 100;
+
+/// Draws by which an answer of ADVI is compared.
+const ADVI_STEPS: usize = 10_000;
+
+/// A log density that counts how often its gradient is asked for.
+struct Counted<'d> {
+    density: &'d dyn LogDensity,
+    gradients: AtomicU64,
+}
+
+impl LogDensity for Counted<'_> {
+    fn dimension(&self) -> usize {
+        self.density.dimension()
+    }
+
+    fn evaluator(&self) -> Box<dyn Evaluator + Send + '_> {
+        Box::new(CountedEvaluator { evaluator: self.density.evaluator(), gradients: &self.gradients })
+    }
+}
+
+struct CountedEvaluator<'d> {
+    evaluator: Box<dyn Evaluator + Send + 'd>,
+    gradients: &'d AtomicU64,
+}
+
+impl Evaluator for CountedEvaluator<'_> {
+    fn value(&mut self, z: &[f64]) -> f64 {
+        self.evaluator.value(z)
+    }
+
+    fn gradient(&mut self, z: &[f64], gradient: &mut [f64]) -> f64 {
+        self.gradients.fetch_add(1, Ordering::Relaxed);
+        self.evaluator.gradient(z, gradient)
+    }
+}
+
+/// Where NUTS takes something from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// Starts as in Stan: uniform on (−2, 2), unconstrained.
+    Nothing,
+    /// Starts are draws of the foundation posterior.
+    Starts,
+    /// And the mass matrix: its variances.
+    Variances,
+    /// And the mass matrix: its covariances.
+    Covariances,
+}
+
+/// How NUTS is run: its name, what it takes, and its warm-up.
+const WAYS: [(&str, From, usize); 7] = [
+    ("default", From::Nothing, 1_000),
+    ("default, short", From::Nothing, 200),
+    ("starts", From::Starts, 1_000),
+    ("starts, short", From::Starts, 200),
+    ("variances, short", From::Variances, 50),
+    ("covariances, short", From::Covariances, 50),
+    ("covariances, shortest", From::Covariances, 20),
+];
+
+/// What the foundation posterior gives: points by their coordinates, with normalised weights.
+struct Amortised {
+    points: Vec<Vec<f64>>,
+    weights: Vec<f64>,
+    log_weights: Vec<f64>,
+    seconds: f64,
+}
+
+impl Amortised {
+    fn of(input: &Input, foundation: &Foundation, seed: u64) -> Result<Self, Failure> {
+        let wrong = |e: &dyn std::fmt::Display| failed(&input.posterior.name, e);
+        let start = Instant::now();
+        let target = input.posterior.model()?.target(&input.data)?;
+        let query = Query::for_anchors::<FoundationError>(target.borrow(), seed).map_err(|e| wrong(&e))?;
+        let anchors = Anchors::new(&query.compiled, &query.prior).map_err(|e| wrong(&e))?;
+        let prepared = foundation.prepare(&query).map_err(|e| wrong(&e))?;
+        let drawn = prepared.draw(&anchors, DRAWS, None, (seed, 0)).map_err(|e| wrong(&e))?;
+        let log_weights: Vec<f64> =
+            drawn.iter().map(|d| d.target.map_or(f64::NEG_INFINITY, |(t, _)| t - d.log_proposal)).collect();
+        let smoothed = pareto_smooth(&log_weights).ok_or_else(|| wrong(&"no draw has positive density"))?;
+        let points = drawn.iter().map(|d| d.point(anchors.elements())).collect();
+        Ok(Self { points, weights: smoothed.weights, log_weights, seconds: start.elapsed().as_secs_f64() })
+    }
+
+    /// Points picked by their weights.
+    fn pick(&self, rng: &mut Stream) -> Vec<f64> {
+        use rand::RngExt as _;
+        let mut left: f64 = rng.random();
+        let chosen = self.weights.iter().position(|w| {
+            left -= w;
+            left < 0.0
+        });
+        self.points[chosen.unwrap_or(self.points.len() - 1)].clone()
+    }
+
+    /// The share of draws that Metropolis–Hastings accepts, each as the proposal after the one before, whatever the state
+    /// (Tierney 1994, the independence chain).
+    fn acceptance(&self, rng: &mut Stream) -> f64 {
+        use rand::RngExt as _;
+        let mut at = self.log_weights.first().copied().unwrap_or(f64::NEG_INFINITY);
+        let mut accepted = 0;
+        for proposed in self.log_weights.iter().skip(1) {
+            if at == f64::NEG_INFINITY || rng.random::<f64>() < (proposed - at).exp() {
+                at = *proposed;
+                accepted += 1;
+            }
+        }
+        f64::from(accepted) / (self.log_weights.len() - 1) as f64
+    }
+}
+
+/// Whether chains have mixed, and have draws enough.
+fn suffices(draws: &NutsDraws) -> bool {
+    let d = draws.chains.first().and_then(|chain| chain.first()).map_or(0, Vec::len);
+    (0..d).all(|i| {
+        let columns: Vec<Vec<f64>> = draws.chains.iter().map(|c| c.iter().map(|z| z[i]).collect()).collect();
+        let views: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+        r_hat(&views).is_some_and(|r| r <= MIXED) && ess_bulk(&views).is_some_and(|ess| ess >= ENOUGH)
+    })
+}
+
+/// Gradients until chains suffice, and whether they did.
+fn nuts(
+    density: &dyn LogDensity,
+    amortised: &Amortised,
+    (from, warmup): (From, usize),
+    seed: u64,
+) -> Result<Option<Value>, String> {
+    use rand::RngExt as _;
+    let begun = Instant::now();
+    let counted = Counted { density, gradients: AtomicU64::new(0) };
+    let family = if from == From::Covariances { NormalFamily::FullRank } else { NormalFamily::MeanField };
+    let normal = match from {
+        From::Nothing | From::Starts => None,
+        From::Variances | From::Covariances => {
+            let normal = NormalApproximation::of_points(&amortised.points, &amortised.weights, family);
+            Some(normal.ok_or("the draws have no spread")?)
+        }
+    };
+    let whitened = normal.as_ref().map(|normal| Whitened { density: &counted, normal });
+    let target: &dyn LogDensity = whitened.as_ref().map_or(&counted, |whitened| whitened);
+    let mut starts = Vec::with_capacity(CHAINS);
+    for chain in 0..CHAINS as u64 {
+        let mut rng = stream(seed, StreamPurpose::Start, chain);
+        let start = find_start(target, &mut rng, TRIES, &mut |rng| match (from, &normal) {
+            (From::Nothing, _) => (0..density.dimension()).map(|_| rng.random_range(-2.0..2.0)).collect(),
+            (_, None) => amortised.pick(rng),
+            (_, Some(normal)) => normal.whiten(&amortised.pick(rng)),
+        });
+        starts.push(start.ok_or("no start was found")?);
+    }
+    let deadline = Deadline::after(Some(PATIENCE));
+    let settings = NutsSettings { warmup, draws: 4 * ROUND, deadline, ..NutsSettings::default() };
+    let mut enough = false;
+    let drawn = sample_nuts(target, &starts, &settings, seed, &mut Silent, &mut |draws| {
+        enough = suffices(draws);
+        if enough || draws.draws() >= MOST { 0 } else { ROUND.max(draws.draws() / 10) }
+    });
+    let drawn = drawn.map_err(|e| e.to_string())?;
+    if !enough {
+        return Ok(None);
+    }
+    let divergences = drawn.statistics.iter().flatten().filter(|s| s.divergent).count();
+    Ok(Some(json!({
+        "gradients": counted.gradients.load(Ordering::Relaxed), "draws": drawn.draws(), "divergences": divergences,
+        "seconds": begun.elapsed().as_secs_f64(),
+    })))
+}
+
+/// Steps of mean-field ADVI until the ELBO stands still, from a start as in Stan, and from the foundation posterior.
+fn advi(density: &dyn LogDensity, amortised: &Amortised, seed: u64) -> Result<Value, String> {
+    use rand::RngExt as _;
+    let settings = AdviSettings { max_steps: ADVI_STEPS, ..AdviSettings::default() };
+    let mut rng = stream(seed, StreamPurpose::Start, 0);
+    let uniform = find_start(density, &mut rng, TRIES, &mut |rng| {
+        (0..density.dimension()).map(|_| rng.random_range(-2.0..2.0)).collect()
+    });
+    let by_default = fit_advi(density, &uniform.ok_or("no start was found")?, &settings, seed, &mut Silent);
+    let normal = NormalApproximation::of_points(&amortised.points, &amortised.weights, NormalFamily::MeanField);
+    let normal = normal.ok_or("the draws have no spread")?;
+    let whitened = Whitened { density, normal: &normal };
+    let log_scale: f64 = match &normal.scale {
+        crate::infer::NormalScale::Diagonal(sd) => sd.iter().map(|s| s.ln()).sum(),
+        crate::infer::NormalScale::Cholesky(_) => f64::NAN,
+    };
+    let helped = fit_advi(&whitened, &vec![0.0; density.dimension()], &settings, seed, &mut Silent);
+    let (by_default, helped) = (by_default.map_err(|e| e.to_string())?, helped.map_err(|e| e.to_string())?);
+    Ok(json!({
+        "default": {"steps": by_default.steps, "elbo": by_default.elbo, "converged": by_default.converged},
+        "helped": {"steps": helped.steps, "elbo": helped.elbo + log_scale, "converged": helped.converged},
+    }))
+}
+
+fn run(study: &Study<'_>, input: &Input, foundation: &Foundation) -> Result<Value, Failure> {
+    let seed = study.arguments.seed;
+    let wrong = |e: &dyn std::fmt::Display| failed(&input.posterior.name, e);
+    let amortised = Amortised::of(input, foundation, seed)?;
+    let target = input.posterior.model()?.target(&input.data)?;
+    let compiled = target.borrow().compile(CompileOptions::default()).map_err(|e| wrong(&e))?;
+    let density = compiled.density().ok_or_else(|| wrong(&"its structure depends on other variables"))?;
+    let mut ways = serde_json::Map::new();
+    for (name, from, warmup) in WAYS {
+        let found = match nuts(&density, &amortised, (from, warmup), seed) {
+            Ok(found) => found.unwrap_or(Value::Null),
+            Err(reason) => json!({ "failed": reason }),
+        };
+        ways.insert(name.to_owned(), found);
+    }
+    let mut rng = stream(seed, StreamPurpose::Picks, 0);
+    let k_hat = pareto_smooth(&amortised.log_weights).and_then(|p| p.k_hat);
+    Ok(json!({
+        "posterior": input.posterior.name, "split": input.posterior.split.name(), "coordinates": density.dimension(),
+        "foundation_seconds": amortised.seconds, "k_hat": k_hat,
+        "acceptance": amortised.acceptance(&mut rng), "ess": crate::infer::weights_ess(&amortised.weights),
+        "nuts": ways, "advi": advi(&density, &amortised, seed).unwrap_or_else(|reason| json!({ "failed": reason })),
+    }))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    match n {
+        0 => f64::NAN,
+        n if n.is_multiple_of(2) => 0.5 * (values[n / 2 - 1] + values[n / 2]),
+        n => values[n / 2],
+    }
+}
+
+pub(super) fn helped(study: &Study<'_>) -> Result<Findings, Failure> {
+    let foundation = Foundation::bundled().map_err(|e| failed(NAME, e))?;
+    let mut rows = Vec::new();
+    for input in inputs(study)? {
+        let name = format!("helped-{}", input.posterior.name);
+        rows.push(study.piece(&name, || run(study, &input, &foundation))?);
+        if study.arguments.scale == Scale::Smoke {
+            break;
+        }
+    }
+    let gradients = |row: &Value, way: &str| row["nuts"][way]["gradients"].as_f64();
+    let ratio = |row: &Value, way: &str| Some(gradients(row, way)? / gradients(row, WAYS[0].0)?);
+    let mut head = vec!["posterior".to_owned(), "gradients, default".to_owned()];
+    head.extend(WAYS.iter().skip(1).map(|(name, ..)| (*name).to_owned()));
+    let dash = || "–".to_owned();
+    let cells = |row: &Value| {
+        let mut cells = vec![row["posterior"].as_str().unwrap_or_default().to_owned()];
+        cells.push(gradients(row, WAYS[0].0).map_or_else(dash, |n| format!("{n:.0}")));
+        cells.extend(WAYS.iter().skip(1).map(|(way, ..)| ratio(row, way).map_or_else(dash, shown)));
+        cells
+    };
+    let mut table: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    for (label, split) in [("median of the test posteriors", "test"), ("median of the training posteriors", "train")] {
+        let own = || rows.iter().filter(|row| row["split"] == split);
+        let mut cells = vec![label.to_owned(), shown(median(own().filter_map(|r| gradients(r, WAYS[0].0)).collect()))];
+        let of = |way: &str| shown(median(own().filter_map(|row| ratio(row, way)).collect()));
+        cells.extend(WAYS.iter().skip(1).map(|(way, ..)| of(way)));
+        table.push(cells);
+    }
+    let nuts = Table {
+        title:
+            "NUTS: gradients until R̂ ≤ 1.01 and ESS ≥ 400 in every coordinate, warm-up and all, over those by default"
+                .to_owned(),
+        head,
+        rows: table,
+    };
+    let head = [
+        "posterior",
+        "MH: proposals accepted",
+        "k̂",
+        "effective draws of 1,000",
+        "ADVI: steps, default",
+        "helped",
+        "ELBO, default",
+        "helped",
+    ];
+    let cells = |row: &Value| {
+        let number = |path: &[&str]| {
+            let found = path.iter().try_fold(row, |at, key| at.get(*key)).and_then(Value::as_f64);
+            found.map_or_else(dash, shown)
+        };
+        let steps = |which: &str| {
+            let own = &row["advi"][which];
+            own["steps"].as_u64().map_or_else(dash, |n| {
+                if own["converged"] == json!(true) { n.to_string() } else { format!("{n} (not still)") }
+            })
+        };
+        vec![
+            row["posterior"].as_str().unwrap_or_default().to_owned(),
+            number(&["acceptance"]),
+            number(&["k_hat"]),
+            number(&["ess"]),
+            steps("default"),
+            steps("helped"),
+            number(&["advi", "default", "elbo"]),
+            number(&["advi", "helped", "elbo"]),
+        ]
+    };
+    let others = Table {
+        title:
+            "Draws of the foundation posterior as proposals of Metropolis–Hastings, and as the start of mean-field ADVI"
+                .to_owned(),
+        head: head.map(str::to_owned).to_vec(),
+        rows: rows.iter().map(cells).collect(),
+    };
+    let notes = vec![
+        format!(
+            "{CHAINS} chains. `default`: starts uniform on (−2, 2) in unconstrained coordinates, as in Stan, and a warm-up of 1,000 draws \
+             a chain; `short`: of 200, or of 50 where the foundation posterior gives the mass matrix; `shortest`: of 20. `starts`: \
+             weighted draws of the foundation posterior (weights that are built in, {DRAWS} draws). `variances`, `covariances`: so are the \
+             mass matrix (the chains run in coordinates in which these draws have unit covariance), and the step size is found there \
+             from 1 on. Chains are looked at every {ROUND} draws or tenth, whichever is more, and given up after {MOST} draws or \
+             {PATIENCE} s (–)."
+        ),
+        "The gradients that anchors need for Newton steps (about twice the number of coordinates for each Hessian, some tens of these) are \
+         not in these figures; results.json has the seconds of the foundation posterior and of each run."
+            .to_owned(),
+        "`proposals accepted`: of the independence chain that takes the draws in turn (Tierney 1994). ADVI stands still where the ELBO of \
+         a hundred steps rises no more; helped, it starts from the mean and variances of the weighted draws."
+            .to_owned(),
+    ];
+    Ok(Findings { results: json!({ "posteriors": rows }), tables: vec![nuts, others], figures: Vec::new(), notes })
+}
