@@ -4,12 +4,13 @@
 
 use rand::RngExt as _;
 
-use super::advi::{AdviSettings, NormalFamily, fit_advi, weighted_draws};
+use super::advi::{AdviSettings, NormalApproximation, NormalFamily, fit_advi, weighted_draws};
 use super::anchors::Anchors;
 use super::certificate::{NutsCertificate, certify_nuts, certify_nuts_record};
 use super::coordinates::Coordinates;
 use super::counts::cut_off;
 use super::deadline::Deadline;
+use super::diagnostics::{pareto_smooth, weights_ess};
 use super::engine::{Engine, InferOptions, Progress, Sampled};
 use super::error::InferError;
 use super::importance::weigh;
@@ -21,8 +22,8 @@ use super::query::{Query, refused};
 use super::stream::{Stream, StreamPurpose, stream};
 use super::target::TargetRef;
 use super::trace::Ledger;
-use crate::density::{CompileOptions, Density, Evaluator as _, LogDensity as _};
-use crate::dist::log_sum_exp;
+use super::whitened::Whitened;
+use crate::density::{CompileOptions, Density, Evaluator as _, LogDensity};
 
 pub(super) const NUTS: Engine =
     Engine { name: "nuts", summary: "the No-U-Turn Sampler, on programs with a differentiable density", run: run_nuts };
@@ -37,12 +38,19 @@ const ADVI_DRAWS: usize = 4_000;
 /// Acceptance statistics that NUTS is tuned to in turn, as long as trajectories diverge: shorter steps follow sharper bends.
 const ACCEPTANCE: [f64; 3] = [0.8, 0.95, 0.99];
 
-/// Coordinates up to which ADVI fits any covariance: a step costs d³.
+/// Coordinates up to which ADVI fits any covariance (a step costs d³), and NUTS takes one from the anchors.
 const FULL_RANK: usize = 64;
+
+/// Effective draws a coordinate from which their covariance is taken as it is, and those from which variances are.
+const FOR_A_COVARIANCE: usize = 5;
+const FOR_A_VARIANCE: f64 = 100.0;
+
+/// Warm-up of chains that the anchors say the shape of the posterior.
+const SHORT_WARMUP: usize = 300;
 
 /// Points tried as a start: executions of the prior first, then ones that Stan would try.
 const FROM_PRIOR: usize = 50;
-const FROM_ANCHORS: usize = 256;
+const FROM_ANCHORS: usize = 512;
 const TRIES: usize = 200;
 
 /// A compiled target.
@@ -77,22 +85,54 @@ fn no_density(engine: &'static str) -> InferError {
     InferError::Refused { engine, reason: "which real variables it has depends on other variables".into(), span: None }
 }
 
-/// Points picked by their weights among draws from the anchors; fewer where there are none.
-fn starts_of_anchors(query: &Query<'_>, anchors: Option<&mut Anchors<'_>>, count: usize) -> Vec<Vec<f64>> {
-    let Some(anchors) = anchors else { return Vec::new() };
-    let drawn = laplace::draws(anchors, query, FROM_ANCHORS);
-    let log_weights = laplace::log_weights(&drawn);
-    let total = log_sum_exp(&log_weights);
-    let mut rng = stream(query.seed, StreamPurpose::Picks, 0);
-    let mut pick = || {
-        let mut left: f64 = rng.random();
-        let chosen = log_weights.iter().position(|w| {
-            left -= (w - total).exp();
-            left < 0.0
-        })?;
-        Some(drawn[chosen].point(anchors.elements()))
-    };
-    if total.is_finite() { (0..count).map_while(|_| pick()).collect() } else { Vec::new() }
+/// What draws from the anchors say of where the posterior is.
+#[derive(Default)]
+struct Amortized {
+    /// Their points.
+    points: Vec<Vec<f64>>,
+    /// Their normalised weights.
+    weights: Vec<f64>,
+}
+
+impl Amortized {
+    /// Nothing where there are no anchors, or no draw has positive density.
+    fn of(query: &Query<'_>, anchors: Option<&mut Anchors<'_>>) -> Self {
+        let Some(anchors) = anchors else { return Self::default() };
+        let drawn = laplace::draws(anchors, query, FROM_ANCHORS);
+        let Some(smoothed) = pareto_smooth(&laplace::log_weights(&drawn)) else { return Self::default() };
+        Self { points: drawn.iter().map(|d| d.point(anchors.elements())).collect(), weights: smoothed.weights }
+    }
+
+    /// Points picked by their weights; fewer where there are none.
+    fn starts(&self, seed: u64, count: usize) -> Vec<Vec<f64>> {
+        let mut rng = stream(seed, StreamPurpose::Picks, 0);
+        let mut pick = || {
+            let mut left: f64 = rng.random();
+            let chosen = self.weights.iter().position(|w| {
+                left -= w;
+                left < 0.0
+            })?;
+            Some(self.points[chosen].clone())
+        };
+        (0..count).map_while(|_| pick()).collect()
+    }
+
+    /// The normal distribution in whose standard coordinates NUTS has less to find out: of their covariances, where these are
+    /// of draws enough, or of their variances.
+    fn normal(&self, dimension: usize) -> Option<NormalApproximation> {
+        if self.weights.is_empty() || self.points.iter().any(|z| z.len() != dimension) {
+            return None;
+        }
+        let effective = weights_ess(&self.weights);
+        let family = if dimension <= FULL_RANK && effective >= (FOR_A_COVARIANCE * dimension) as f64 {
+            NormalFamily::FullRank
+        } else if effective >= FOR_A_VARIANCE {
+            NormalFamily::MeanField
+        } else {
+            return None;
+        };
+        NormalApproximation::of_points(&self.points, &self.weights, family)
+    }
 }
 
 /// Where to start: one point a chain, from an execution of the prior that is picked by its weight among many, and for every
@@ -103,12 +143,12 @@ fn starts_of_anchors(query: &Query<'_>, anchors: Option<&mut Anchors<'_>>, count
 /// A mistake in the program, or no point of positive density was found.
 fn starts(
     query: &Query<'_>,
-    anchors: Option<&mut Anchors<'_>>,
+    amortized: &Amortized,
     density: &Density<'_>,
     count: usize,
 ) -> Result<Vec<Vec<f64>>, InferError> {
     let coordinates = Coordinates::new(&query.compiled);
-    let mut of_anchors = starts_of_anchors(query, anchors, count.div_ceil(2)).into_iter();
+    let mut of_anchors = amortized.starts(query.seed, count.div_ceil(2)).into_iter();
     let mut found = Vec::with_capacity(count);
     let mut from_prior = true;
     let mut failed = None;
@@ -186,7 +226,8 @@ fn run_nuts(
     nuts(&mut query, options, progress, &mut |_| 0)
 }
 
-/// NUTS on a compiled target. After the draws that `options` ask for, `more` is told how chains stand and says how many
+/// NUTS on a compiled target, in the coordinates in which draws from the anchors have unit covariance: one step size fits all
+/// directions there, and chains need little warm-up (`docs/results/helped` has what it saves). After the draws that `options` ask for, `more` is told how chains stand and says how many
 /// draws to add to each; 0 ends.
 ///
 /// # Errors
@@ -200,7 +241,6 @@ pub(super) fn nuts(
     let chains = options.chains.unwrap_or(CHAINS).max(1);
     let defaults = NutsSettings::default();
     let mut settings = NutsSettings {
-        warmup: options.warmup.unwrap_or(defaults.warmup),
         draws: options.draws.map_or(defaults.draws, |draws| draws.div_ceil(chains)),
         deadline: query.deadline,
         ..defaults
@@ -210,20 +250,32 @@ pub(super) fn nuts(
         let infos = query.compiled.coordinate_info();
         let name = |at: usize| infos.get(at).map(|info| info.name.clone()).unwrap_or_default();
         let density = query.compiled.density().ok_or_else(|| no_density(NUTS.name))?;
-        let mut anchors = query.anchors().ok();
-        let starts = starts(query, anchors.as_mut(), &density, chains)?;
+        let amortized = Amortized::of(query, query.anchors().ok().as_mut());
+        let normal = amortized.normal(density.dimension());
+        settings.warmup = options.warmup.unwrap_or(if normal.is_some() { SHORT_WARMUP } else { defaults.warmup });
+        let starts = starts(query, &amortized, &density, chains)?;
+        let starts: Vec<Vec<f64>> = match &normal {
+            Some(normal) => starts.iter().map(|z| normal.whiten(z)).collect(),
+            None => starts,
+        };
+        let whitened = normal.as_ref().map(|normal| Whitened { density: &density, normal });
+        let sampled_from: &dyn LogDensity = whitened.as_ref().map_or(&density, |whitened| whitened);
+        let in_coordinates = |draws: &NutsDraws| match &normal {
+            Some(normal) => draws.moved(|eta| normal.at(eta)),
+            None => draws.clone(),
+        };
         for (attempt, target_acceptance) in ACCEPTANCE.into_iter().enumerate() {
             settings.target_acceptance = target_acceptance;
             let last = attempt + 1 == ACCEPTANCE.len();
             let mut diverged = false;
-            let sampled = sample_nuts(&density, &starts, &settings, query.seed, progress, &mut |draws| {
+            let sampled = sample_nuts(sampled_from, &starts, &settings, query.seed, progress, &mut |draws| {
                 diverged = draws.statistics.iter().flatten().any(|s| s.divergent);
-                if diverged && !last { 0 } else { more(&certify_nuts(draws, &name)) }
+                if diverged && !last { 0 } else { more(&certify_nuts(&in_coordinates(draws), &name)) }
             });
             let in_time = !query.deadline.has_passed();
             // What was cut short is no better than what was not.
             if in_time || draws.draws() == 0 {
-                draws = sampled?;
+                draws = in_coordinates(&sampled?);
             }
             if !diverged || !in_time {
                 break;
@@ -273,8 +325,8 @@ fn run_advi(
     let draws = options.draws.unwrap_or(ADVI_DRAWS);
     let (points, log_weights) = {
         let density = query.compiled.density().ok_or_else(|| no_density(ADVI.name))?;
-        let mut anchors = query.anchors().ok();
-        let start = starts(&query, anchors.as_mut(), &density, 1)?.concat();
+        let amortized = Amortized::of(&query, query.anchors().ok().as_mut());
+        let start = starts(&query, &amortized, &density, 1)?.concat();
         let family = if start.len() <= FULL_RANK { NormalFamily::FullRank } else { NormalFamily::MeanField };
         let fit =
             fit_advi(&density, &start, &AdviSettings { family, ..AdviSettings::default() }, query.seed, progress)?;

@@ -107,6 +107,12 @@ impl NutsDraws {
     pub fn draws(&self) -> usize {
         self.chains.first().map_or(0, Vec::len)
     }
+
+    /// The same draws in other coordinates.
+    pub(super) fn moved(&self, to: impl Fn(&[f64]) -> Vec<f64>) -> Self {
+        let chains = self.chains.iter().map(|chain| chain.iter().map(|z| to(z)).collect()).collect();
+        Self { chains, statistics: self.statistics.clone() }
+    }
 }
 
 /// Samples `density` with one chain for each of `starts` (each of length d).

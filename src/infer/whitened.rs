@@ -48,6 +48,13 @@ impl NormalApproximation {
         location.iter().all(|x| x.is_finite()).then_some(Self { location, scale })
     }
 
+    /// The point at standard coordinates η.
+    pub fn at(&self, eta: &[f64]) -> Vec<f64> {
+        let mut z = vec![0.0; eta.len()];
+        self.place(eta, &mut z);
+        z
+    }
+
     /// The standard coordinates η of a point: z = location + scale · η.
     pub fn whiten(&self, z: &[f64]) -> Vec<f64> {
         let d = self.location.len();

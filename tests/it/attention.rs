@@ -86,3 +86,23 @@ fn attend_prints_what_masked_values_read() {
     let row = answer["between_tokens"][tokens - 1].as_array().unwrap();
     assert!((row.iter().map(|x| x.as_f64().unwrap()).sum::<f64>() - 1.0).abs() < 1e-5);
 }
+
+#[test]
+fn embeddings_are_of_the_program_and_of_what_is_asked_for() {
+    let foundation: Foundation = small(AnchorKind::None, 1);
+    let embed = |source: &str, y: f64| {
+        let model = Model::from_source("m.ppl", source).unwrap();
+        foundation.embed(&model.target(&Data::new().with("y", y)).unwrap().borrow()).unwrap()
+    };
+    let source = "model m { sample g ~ normal(-2, 5); sample h ~ normal(g, 1); observe y ~ normal(h, 2); }";
+    let found = embed(source, 1.5);
+    let names: Vec<&str> = found.masked.iter().map(|(name, _)| &**name).collect();
+    assert_eq!((names, found.read), (vec!["g", "h"], found.tokens));
+    let width = foundation.network().config().encoder.width;
+    assert!(found.program.len() == width && found.masked.iter().all(|(_, row)| row.len() == width));
+    assert_ne!(found.masked[0].1, found.masked[1].1);
+    // Names do not matter, data do.
+    let renamed = embed(&source.replace('g', "other"), 1.5);
+    assert_eq!(renamed.program, found.program);
+    assert_ne!(embed(source, 2.5).program, found.program);
+}

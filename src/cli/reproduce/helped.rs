@@ -236,7 +236,16 @@ fn advi(density: &dyn LogDensity, amortised: &Amortised, seed: u64) -> Result<Va
 fn run(study: &Study<'_>, input: &Input, foundation: &Foundation) -> Result<Value, Failure> {
     let seed = study.arguments.seed;
     let wrong = |e: &dyn std::fmt::Display| failed(&input.posterior.name, e);
-    let amortised = Amortised::of(input, foundation, seed)?;
+    let amortised = match Amortised::of(input, foundation, seed) {
+        Ok(amortised) => amortised,
+        // What the network cannot read is part of the answer.
+        Err(Failure::Told(error)) => {
+            let reason = error.diagnostics().first().map(|d| d.message.clone());
+            let (posterior, split) = (&input.posterior.name, input.posterior.split.name());
+            return Ok(json!({ "posterior": posterior, "split": split, "failed": reason }));
+        }
+        Err(failure) => return Err(failure),
+    };
     let target = input.posterior.model()?.target(&input.data)?;
     let compiled = target.borrow().compile(CompileOptions::default()).map_err(|e| wrong(&e))?;
     let density = compiled.density().ok_or_else(|| wrong(&"its structure depends on other variables"))?;
@@ -359,5 +368,7 @@ pub(super) fn helped(study: &Study<'_>) -> Result<Findings, Failure> {
          a hundred steps rises no more; helped, it starts from the mean and variances of the weighted draws."
             .to_owned(),
     ];
+    let failed = rows.iter().filter_map(|row| row["failed"].as_str());
+    let notes = notes.into_iter().chain(failed.map(|reason| format!("Not helped: {reason}."))).collect();
     Ok(Findings { results: json!({ "posteriors": rows }), tables: vec![nuts, others], figures: Vec::new(), notes })
 }

@@ -3,9 +3,10 @@
 use rand::RngExt as _;
 use unmask::density::{Evaluator, LogDensity};
 use unmask::infer::{
-    MassMatrix, NutsDraws, NutsSettings, Silent, StreamPurpose, effective_sample_size, find_start, r_hat, sample_nuts,
-    stream,
+    InferOptions, MassMatrix, Method, NormalApproximation, NormalFamily, NutsDraws, NutsSettings, Silent,
+    StreamPurpose, Whitened, effective_sample_size, find_start, r_hat, sample_nuts, stream,
 };
+use unmask::{Data, Model};
 
 use super::densities::{ByHand, autoregression, banana, eight_schools, funnel, half, log_gamma};
 
@@ -225,4 +226,63 @@ fn odd_dimensions_and_short_runs() {
     }
     let none = sample_nuts(&nothing, &[], &NutsSettings::default(), 1, &mut Silent, &mut |_| 0).unwrap();
     assert_eq!(none, NutsDraws { chains: vec![], statistics: vec![] });
+}
+
+#[test]
+fn a_whitened_density_is_the_same_in_other_coordinates() {
+    let density = banana(0.3, 2.0);
+    let mut rng = stream(1, StreamPurpose::Draws, 0);
+    let points: Vec<Vec<f64>> = (0..50)
+        .map(|_| {
+            let x: f64 = rng.random_range(-1.0..1.0);
+            vec![3.0 + 2.0 * x, 40.0 * x + rng.random_range(-1.0..1.0)]
+        })
+        .collect();
+    for family in [NormalFamily::MeanField, NormalFamily::FullRank] {
+        let normal = NormalApproximation::of_points(&points, &vec![0.02; 50], family).unwrap();
+        let whitened = Whitened { density: &density, normal: &normal };
+        let (mut inner, mut outer) = (density.evaluator(), whitened.evaluator());
+        let eta = normal.whiten(&points[7]);
+        assert!(normal.at(&eta).iter().zip(&points[7]).all(|(a, b)| (a - b).abs() < 1e-9));
+        let mut gradient = vec![0.0; 2];
+        let value = outer.gradient(&eta, &mut gradient);
+        assert!((value - inner.value(&points[7])).abs() < 1e-9 * value.abs());
+        for i in 0..2 {
+            let mut moved = |by: f64| {
+                let mut eta = eta.clone();
+                eta[i] += by;
+                outer.value(&eta)
+            };
+            let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+            assert!((slope - gradient[i]).abs() < 1e-5 * (1.0 + slope.abs()), "{slope} {}", gradient[i]);
+        }
+    }
+    // Points without spread in a direction have no such coordinates.
+    let flat: Vec<Vec<f64>> = points.iter().map(|z| vec![z[0], z[0]]).collect();
+    assert!(NormalApproximation::of_points(&flat, &vec![0.02; 50], NormalFamily::FullRank).is_none());
+}
+
+#[test]
+fn anchors_spare_nuts_what_correlations_cost() {
+    // Far from zero, the intercept and the slope are correlated by −0.999.
+    let source = "model m { given n: int; given x: real[n]; sample a ~ normal(0, 50); sample b ~ normal(0, 5);
+        sample s ~ half_normal(2); plate i in 0..n { observe y[i] ~ normal(a + b * x[i], s); } }";
+    let x: Vec<f64> = (0..40).map(|i| 60.0 + 0.1 * f64::from(i)).collect();
+    let y: Vec<f64> = x.iter().enumerate().map(|(i, x)| 0.4 * x - 20.0 + (7.3 * i as f64).sin()).collect();
+    let data = Data::new().with("x", x).with("y", y);
+    let model = Model::from_source("m.ppl", source).unwrap();
+    let answer = |method: &str| {
+        let options = InferOptions { method: Method::named(method).unwrap(), ..InferOptions::default() };
+        model.infer(&data, &options).unwrap()
+    };
+    let (nuts, laplace) = (answer("nuts"), answer("laplace"));
+    assert!(nuts.certified && laplace.certified, "{} {}", nuts.reason, laplace.reason);
+    let steps: u32 = nuts.statistics.iter().map(|s| s.leapfrog_steps).sum();
+    let each = f64::from(steps) / nuts.statistics.len() as f64;
+    assert!(each < 10.0, "{each} gradients a draw");
+    for name in ["a", "b", "s"] {
+        let (one, other) = (nuts.variable(name).unwrap(), laplace.variable(name).unwrap());
+        assert!((one.mean - other.mean).abs() < 5.0 * one.mcse.hypot(other.mcse), "{name}");
+        assert!((one.sd / other.sd - 1.0).abs() < 0.1, "{name}");
+    }
 }
