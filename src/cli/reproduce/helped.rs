@@ -24,7 +24,7 @@ pub(super) const NAME: &str = "helped";
 
 const CHAINS: usize = 4;
 
-/// What chains must reach, in every coordinate (issue of A.1; Vehtari et al. 2021).
+/// What chains must reach, in every coordinate (Vehtari et al. 2021; A.1 leaves it open).
 const ENOUGH: f64 = 400.0;
 const MIXED: f64 = 1.01;
 
@@ -41,7 +41,7 @@ const PATIENCE: f64 = 120.0;
 /// Points tried as a start, as in Stan.
 const TRIES: usize = 100;
 
-/// Draws by which an answer of ADVI is compared.
+/// Steps of ADVI, at most.
 const ADVI_STEPS: usize = 10_000;
 
 /// A log density that counts how often its gradient is asked for.
@@ -357,8 +357,7 @@ pub(super) fn helped(study: &Study<'_>) -> Result<Findings, Failure> {
             "{CHAINS} chains. `default`: starts uniform on (−2, 2) in unconstrained coordinates, as in Stan, and a warm-up of 1,000 draws \
              a chain; `short`: of 200, or of 50 where the foundation posterior gives the mass matrix; `shortest`: of 20. `starts`: \
              weighted draws of the foundation posterior (weights that are built in, {DRAWS} draws). `variances`, `covariances`: so are the \
-             mass matrix (the chains run in coordinates in which these draws have unit covariance), and the step size is found there \
-             from 1 on. Chains are looked at every {ROUND} draws or tenth, whichever is more, and given up after {MOST} draws or \
+             mass matrix (the chains run in coordinates in which these draws have unit covariance). Chains are looked at every {ROUND} draws or tenth, whichever is more, and given up after {MOST} draws or \
              {PATIENCE} s (–)."
         ),
         "The gradients that anchors need for Newton steps (about twice the number of coordinates for each Hessian, some tens of these) are \
