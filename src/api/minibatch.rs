@@ -28,6 +28,9 @@ const PRIOR: usize = 100_000;
 /// The same where there are data outside the plate.
 const BASE: usize = 10_000;
 
+/// Minibatches that share what is left of the time, at most: an engine can do nothing with next to none.
+const MOST_SHARES: u64 = 8;
+
 /// Executions that must agree on where the variables outside the plate can be.
 const EXECUTIONS: usize = 16;
 
@@ -92,6 +95,8 @@ pub struct Product {
     pub seen: usize,
     /// How many experts are posteriors that were not certified, and why the first was not.
     pub uncertified: Option<(usize, String)>,
+    /// Why the base is not certified, where it is a posterior and is not.
+    pub base_uncertified: Option<String>,
 }
 
 /// A failure that has no place in a source.
@@ -142,14 +147,16 @@ impl Product {
         }
         let covariance = precision.clone().cholesky()?.inverse();
         let mean = &covariance * weighted;
-        // First-order errors of the mean, from those of moments of so many draws (of normal distributions).
-        let mut error = DMatrix::zeros(dimension, dimension);
+        // The covariance of the mean's error, to first order, where the moments are of so many draws of normal distributions.
+        let mut of_weighted = DMatrix::zeros(dimension, dimension);
         for (expert, exponent) in self.factors(corrected) {
-            let pull = &expert.precision * (&expert.mean - &mean);
-            error += (&expert.precision + &pull * pull.transpose() * 2.0) * (exponent * exponent / expert.ess);
+            let away = &expert.mean - &mean;
+            let pull = &expert.precision * &away;
+            let own = &expert.precision * (1.0 + pull.dot(&away)) + &pull * pull.transpose();
+            of_weighted += own * (exponent * exponent / expert.ess);
         }
-        let error = &covariance * error * &covariance;
-        let ess = (0..dimension).map(|i| covariance[(i, i)] / error[(i, i)]).fold(f64::INFINITY, f64::min);
+        let of_mean = &covariance * of_weighted * &covariance;
+        let ess = (0..dimension).map(|i| covariance[(i, i)] / of_mean[(i, i)]).fold(f64::INFINITY, f64::min);
         Some(NormalExpert { mean, precision, ess })
     }
 
@@ -249,7 +256,11 @@ impl Model {
         let of = |index: u64| InferOptions {
             // Errors of Monte Carlo that experts have in common would add up.
             seed: seed ^ index.rotate_left(32),
-            budget: options.budget.map(|budget| (budget - start.elapsed().as_secs_f64()).max(0.0)),
+            // A share of the time that is left: one that is hard does not take it from all others.
+            budget: options.budget.map(|budget| {
+                let shares = (minibatches.experts as u64 + 1).saturating_sub(index).clamp(1, MOST_SHARES);
+                (budget - start.elapsed().as_secs_f64()).max(0.0) / shares as f64
+            }),
             ..options.clone()
         };
         let base = plated.outside()?;
@@ -260,7 +271,9 @@ impl Model {
             let prior = Method::named("prior").map_err(|error| Error::without_source(Diagnostic::from(&error)))?;
             InferOptions { method: prior, draws: Some(PRIOR), ..of(0) }
         };
-        let base = expert(&base.infer(&Data::new(), &of_base)?, &variables)?;
+        let base = base.infer(&Data::new(), &of_base)?;
+        let base_uncertified = (conditioned && !base.certified).then(|| base.reason.clone());
+        let base = expert(&base, &variables)?;
         progress.start("minibatches", minibatches.experts as u64);
         let mut experts = Vec::with_capacity(minibatches.experts);
         let mut uncertified: Option<(usize, String)> = None;
@@ -279,7 +292,8 @@ impl Model {
             experts.push(expert(&inferred, &variables)?);
             progress.advance(1);
         }
-        Ok(Product { variables, base, experts, sizes: (minibatches.k, plated.len()), seen: seen.len(), uncertified })
+        let (sizes, seen) = ((minibatches.k, plated.len()), seen.len());
+        Ok(Product { variables, base, experts, sizes, seen, uncertified, base_uncertified })
     }
 
     /// The posterior of the variables outside the plate by the product of what minibatches say ([`Model::experts`]): never
@@ -346,6 +360,10 @@ impl Model {
         }
         let mut warnings: Vec<Diagnostic> =
             product.uncertified.iter().map(|found| not_certified(found, product.experts.len())).collect();
+        if let Some(reason) = &product.base_uncertified {
+            let message = "what is known outside the plate has a posterior that is not certified";
+            warnings.push(Diagnostic::warning("W0710", message).help(reason.clone()));
+        }
         let share = product.share_taken_out();
         if minibatches.corrected && share > MOST_TAKEN_OUT {
             warnings.push(mostly_taken_out(share));
@@ -542,7 +560,9 @@ fn expert(inferred: &Inferred, variables: &[Outside]) -> Result<NormalExpert, Er
         scalar.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
     };
     let own = inferred.variables.iter().filter(|v| variables.iter().any(|(name, _)| is_of(v, name)));
-    let ess = own.filter_map(|v| v.ess).fold(f64::INFINITY, f64::min);
+    // Not defined where nothing can be said of the draws.
+    let ess = own.map(|v| v.ess.unwrap_or(if posterior.exact { f64::INFINITY } else { 1.0 }));
+    let ess = ess.fold(f64::INFINITY, f64::min);
     NormalExpert::of_moments(&points, &posterior.weights, ess)
         .ok_or_else(|| wrong("the draws of a minibatch have no spread in some direction".into()))
 }

@@ -481,7 +481,7 @@ pub(super) fn losses(examples: &[Example], outputs: &[f32], gradient: bool) -> (
 }
 
 /// What a miss of density zero counts as in the loss; it has no gradient.
-const LEAST_LOG_DENSITY: f64 = -100.0;
+const MISSED: f64 = -100.0;
 
 /// The head's loss of one example, whose gradient is added to `slopes`, unless these are empty.
 fn loss(example: &Example, outputs: &[f32], slopes: &mut [f32]) -> f64 {
@@ -496,8 +496,10 @@ fn loss(example: &Example, outputs: &[f32], slopes: &mut [f32]) -> f64 {
             None => adjusted.log_probability(*target),
         };
         // A coordinate at the end of the numbers says nothing.
-        if target.is_finite() && !log_density.is_nan() {
-            loss -= log_density.max(LEAST_LOG_DENSITY);
+        if log_density.is_finite() {
+            loss -= log_density;
+        } else if target.is_finite() && log_density == f64::NEG_INFINITY {
+            loss -= MISSED;
         }
         at += size;
     }

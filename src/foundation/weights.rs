@@ -19,7 +19,10 @@ use crate::network::{
 const KEY: &str = "foundation";
 
 /// The form of it.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// The form before: heads without anchors had other bounds, all else is the same.
+const NARROW: u32 = 1;
 
 /// What is built in.
 const BUNDLED: &[u8] = include_bytes!("../../weights/foundation.safetensors");
@@ -226,7 +229,8 @@ impl Foundation {
         let text =
             checkpoint.texts.get(KEY).ok_or_else(|| wrong("the file has a network, but no vocabulary".into()))?;
         let metadata: Metadata = serde_json::from_str(text).map_err(|e| wrong(e.to_string()))?;
-        if metadata.version != VERSION {
+        let has_scale = !matches!(metadata.anchors, AnchorKind::None | AnchorKind::Gaussian);
+        if metadata.version != VERSION && !(metadata.version == NARROW && has_scale) {
             return Err(wrong(format!("their form is {}, not {VERSION}", metadata.version)));
         }
         let Metadata { vocabulary, anchors, limit, familiarity, .. } = metadata;

@@ -41,9 +41,9 @@ const ACCEPTANCE: [f64; 3] = [0.8, 0.95, 0.99];
 /// Coordinates up to which ADVI fits any covariance (a step costs d³), and NUTS takes one from the anchors.
 const FULL_RANK: usize = 64;
 
-/// Effective draws a coordinate from which their covariance is taken as it is, and those from which variances are.
+/// Effective draws from which they say the shape of the posterior, and those a coordinate from which they say covariances.
+const FOR_VARIANCES: f64 = 50.0;
 const FOR_A_COVARIANCE: usize = 5;
-const FOR_A_VARIANCE: f64 = 100.0;
 
 /// Warm-up of chains that the anchors say the shape of the posterior.
 const SHORT_WARMUP: usize = 300;
@@ -124,13 +124,11 @@ impl Amortized {
             return None;
         }
         let effective = weights_ess(&self.weights);
-        let family = if dimension <= FULL_RANK && effective >= (FOR_A_COVARIANCE * dimension) as f64 {
-            NormalFamily::FullRank
-        } else if effective >= FOR_A_VARIANCE {
-            NormalFamily::MeanField
-        } else {
+        if effective < FOR_VARIANCES {
             return None;
-        };
+        }
+        let has_all = dimension <= FULL_RANK && effective >= (FOR_A_COVARIANCE * dimension) as f64;
+        let family = if has_all { NormalFamily::FullRank } else { NormalFamily::MeanField };
         NormalApproximation::of_points(&self.points, &self.weights, family)
     }
 }
@@ -227,8 +225,8 @@ fn run_nuts(
 }
 
 /// NUTS on a compiled target, in the coordinates in which draws from the anchors have unit covariance: one step size fits all
-/// directions there, and chains need little warm-up (`docs/results/helped` has what it saves). After the draws that `options` ask for, `more` is told how chains stand and says how many
-/// draws to add to each; 0 ends.
+/// directions there, and chains need little warm-up. After the draws that `options` ask for, `more` is told how chains stand and
+/// says how many draws to add to each; 0 ends.
 ///
 /// # Errors
 /// A mistake in the program, no start was found, or the sampler failed.
@@ -260,22 +258,24 @@ pub(super) fn nuts(
         };
         let whitened = normal.as_ref().map(|normal| Whitened { density: &density, normal });
         let sampled_from: &dyn LogDensity = whitened.as_ref().map_or(&density, |whitened| whitened);
-        let in_coordinates = |draws: &NutsDraws| match &normal {
-            Some(normal) => draws.moved(|eta| normal.at(eta)),
-            None => draws.clone(),
-        };
+        let in_coordinates = |draws: &NutsDraws| normal.as_ref().map(|normal| draws.moved(|eta| normal.at(eta)));
         for (attempt, target_acceptance) in ACCEPTANCE.into_iter().enumerate() {
             settings.target_acceptance = target_acceptance;
             let last = attempt + 1 == ACCEPTANCE.len();
             let mut diverged = false;
             let sampled = sample_nuts(sampled_from, &starts, &settings, query.seed, progress, &mut |draws| {
                 diverged = draws.statistics.iter().flatten().any(|s| s.divergent);
-                if diverged && !last { 0 } else { more(&certify_nuts(&in_coordinates(draws), &name)) }
+                if diverged && !last {
+                    0
+                } else {
+                    more(&certify_nuts(in_coordinates(draws).as_ref().unwrap_or(draws), &name))
+                }
             });
             let in_time = !query.deadline.has_passed();
             // What was cut short is no better than what was not.
             if in_time || draws.draws() == 0 {
-                draws = in_coordinates(&sampled?);
+                let sampled = sampled?;
+                draws = in_coordinates(&sampled).unwrap_or(sampled);
             }
             if !diverged || !in_time {
                 break;

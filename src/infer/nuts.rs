@@ -79,7 +79,8 @@ pub struct DrawStatistics {
     pub log_density: f64,
     /// Mean acceptance probability over the trajectory.
     pub acceptance: f64,
-    /// Step size.
+    /// Step size, in the coordinates that were sampled in: by the engine `nuts` those in which the anchors' draws have unit
+    /// covariance, where there are such.
     pub step_size: f64,
     /// Doublings of the trajectory.
     pub tree_depth: u32,

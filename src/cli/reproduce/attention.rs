@@ -152,7 +152,7 @@ fn explained(study: &Study<'_>) -> Result<Option<Value>, Failure> {
     }
     let options = EvaluateOptions { seed: study.arguments.seed, judged: Judged::Densities, device: Device::Processor };
     let evaluated = evaluate(&weights, &found, options).map_err(|e| failed(question.program, e))?;
-    let chances: Vec<f64> = evaluated.log_densities.iter().map(|x| x.exp()).collect();
+    let chances: Vec<f64> = evaluated.log_densities.iter().filter(|x| !x.is_nan()).map(|x| x.exp()).collect();
     Ok(Some(json!({ "cases": found.len(), "probability": mean_with_error(&chances) })))
 }
 

@@ -59,11 +59,12 @@ fn lengths(scale: Scale) -> (usize, usize) {
 /// How far draws are from a reference: root mean squares over scalars of the error of the mean (in standard deviations of the
 /// reference) and of the standard deviation (relative), and the mean of Wasserstein's distance W₁ to the reference draws (in the
 /// same unit).
-fn errors(posterior: &Posterior, reference: &Reference) -> Value {
+fn errors(posterior: &Posterior, reference: &Reference) -> Result<Value, String> {
     let columns = scalars(posterior);
     let (mut means, mut sds, mut distances) = (Vec::new(), Vec::new(), Vec::new());
     for scalar in &reference.scalars {
-        let Some((_, values)) = columns.iter().find(|(name, _)| *name == scalar.name) else { continue };
+        let found = columns.iter().find(|(name, _)| *name == scalar.name);
+        let (_, values) = found.ok_or_else(|| format!("it has no scalar `{}`", scalar.name))?;
         let mut weighted: Vec<(f64, f64)> = values.iter().copied().zip(posterior.weights.iter().copied()).collect();
         let mean: f64 = weighted.iter().map(|(x, w)| x * w).sum();
         let sd = weighted.iter().map(|(x, w)| (x - mean).powi(2) * w).sum::<f64>().sqrt();
@@ -75,7 +76,7 @@ fn errors(posterior: &Posterior, reference: &Reference) -> Value {
         }
     }
     let average = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    json!({ "mean": average(&means).sqrt(), "sd": average(&sds).sqrt(), "distance": average(&distances) })
+    Ok(json!({ "mean": average(&means).sqrt(), "sd": average(&sds).sqrt(), "distance": average(&distances) }))
 }
 
 /// The columns of scalars and of vectors, by scalar.
@@ -119,13 +120,18 @@ fn wasserstein(own: &[(f64, f64)], other: &[f64]) -> f64 {
     sum
 }
 
+/// A posterior, and the steps that were taken to it where they may be fewer than was asked for.
+type Given = (Posterior, Option<usize>);
+
 /// Runs something that gives a posterior; its errors and its wall-clock time, with compilation.
-fn timed(input: &Input, run: impl FnOnce() -> Result<Posterior, Failure>) -> Result<Value, Failure> {
+fn timed(input: &Input, run: impl FnOnce() -> Result<Given, Failure>) -> Result<Value, Failure> {
     let start = Instant::now();
-    let posterior = run()?;
+    let (posterior, steps) = run()?;
     let seconds = start.elapsed().as_secs_f64();
-    let mut found = errors(&posterior, &input.reference);
+    let found = errors(&posterior, &input.reference);
+    let mut found = found.map_err(|reason| failed(&input.posterior.name, reason))?;
     found["seconds"] = json!(seconds);
+    found["steps"] = json!(steps);
     found["draws"] = json!(posterior.weights.len());
     Ok(found)
 }
@@ -163,29 +169,32 @@ fn classical(
     Ok(record.posterior(&model.name().into(), NAME, &weights, None, false))
 }
 
-fn nuts(input: &Input, (draws, warmup): (usize, usize), seed: u64) -> Result<Posterior, Failure> {
-    classical(input, seed, CHAINS, |density, starts| {
+fn nuts(input: &Input, (draws, warmup): (usize, usize), seed: u64) -> Result<Given, Failure> {
+    let posterior = classical(input, seed, CHAINS, |density, starts| {
         let settings = NutsSettings { warmup, draws, ..NutsSettings::default() };
         let drawn = sample_nuts(density, starts, &settings, seed, &mut Silent, &mut |_| 0)?;
         Ok(drawn.chains.concat())
-    })
+    })?;
+    Ok((posterior, None))
 }
 
-fn advi(input: &Input, steps: usize, seed: u64) -> Result<Posterior, Failure> {
-    classical(input, seed, 1, |density, starts| {
-        // It ends after so many steps and not before.
+fn advi(input: &Input, steps: usize, seed: u64) -> Result<Given, Failure> {
+    let mut taken = None;
+    let posterior = classical(input, seed, 1, |density, starts| {
         let settings =
             AdviSettings { family: NormalFamily::MeanField, draws_per_step: 1, max_steps: steps, tolerance: 0.0 };
         let fit = fit_advi(density, &starts[0], &settings, seed, &mut Silent)?;
+        taken = Some(fit.steps);
         Ok(weighted_draws(density, &fit.approximation, ADVI_DRAWS, seed).draws)
-    })
+    })?;
+    Ok((posterior, taken))
 }
 
-fn ours(input: &Input, draws: usize, seed: u64) -> Result<Posterior, Failure> {
+fn ours(input: &Input, draws: usize, seed: u64) -> Result<Given, Failure> {
     let method = Method::named("foundation").map_err(|e| failed(&input.posterior.name, e))?;
     let options = InferOptions { method, draws: Some(draws), seed, ..InferOptions::default() };
     let inferred = input.posterior.model()?.infer(&input.data, &options)?;
-    Ok((*inferred.posterior).clone())
+    Ok(((*inferred.posterior).clone(), None))
 }
 
 /// One line of a picture: a method with its settings, each with what it gave.
@@ -197,7 +206,7 @@ struct Curve {
 fn curves(study: &Study<'_>, input: &Input) -> Result<Vec<Curve>, Failure> {
     let seed = study.arguments.seed;
     let (of_nuts, of_advi) = lengths(study.arguments.scale);
-    let piece = |way: String, run: &dyn Fn() -> Result<Posterior, Failure>| -> Result<(String, Value), Failure> {
+    let piece = |way: String, run: &dyn Fn() -> Result<Given, Failure>| -> Result<(String, Value), Failure> {
         let name = format!("cost-{}-{}", input.posterior.name, way.replace([' ', ','], "-"));
         Ok((way, study.piece(&name, || timed(input, run))?))
     };
@@ -254,7 +263,14 @@ pub(super) fn cost(study: &Study<'_>) -> Result<Findings, Failure> {
         let number = |value: &Value, key: &str| value[key].as_f64().map_or_else(|| "–".to_owned(), shown);
         let points = || curves.iter().flat_map(|curve| &curve.points);
         let rows = points().map(|(way, v)| {
-            vec![way.clone(), number(v, "seconds"), number(v, "mean"), number(v, "sd"), number(v, "distance")]
+            let steps = v["steps"].as_u64().map_or_else(String::new, |steps| format!(" ({steps} taken)"));
+            vec![
+                format!("{way}{steps}"),
+                number(v, "seconds"),
+                number(v, "mean"),
+                number(v, "sd"),
+                number(v, "distance"),
+            ]
         });
         let head = ["method", "seconds", "error of means, sd", "relative error of sds", "W₁ of draws, sd"];
         tables.push(Table {
@@ -270,8 +286,9 @@ pub(super) fn cost(study: &Study<'_>) -> Result<Findings, Failure> {
         format!(
             "`foundation N`: N weighted draws of the foundation posterior (weights that are built in), with all checks of its certificate. \
              `nuts D,W`: {CHAINS} chains of D draws after W of warm-up, acceptance 0.8, on as many threads as there are processors; all \
-             draws count, where the paper keeps one of ten. `advi S`: S steps of two gradients (the paper's has one), one thread, and \
-             {ADVI_DRAWS} draws of what they find, without weights. Starts of both as in Stan. Seconds are wall-clock, from text to draws."
+             draws count, where the paper keeps one of ten. `advi S`: at most S steps of two gradients (the paper's has one), fewer where the \
+             ELBO stands still within its noise at the shortest steps; one thread, and {ADVI_DRAWS} draws of what they find, without \
+             weights. Starts of both as in Stan. Seconds are wall-clock, from text to draws."
         ),
         "Errors are root mean squares over the scalars of the reference: of means, in standard deviations of the reference, and of \
          standard deviations, relative. W₁ is Wasserstein's distance to the reference draws, of each scalar in its standard deviations, \

@@ -78,7 +78,7 @@ impl Evaluator for CountedEvaluator<'_> {
 
 /// Where NUTS takes something from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
+enum Taken {
     /// Starts as in Stan: uniform on (−2, 2), unconstrained.
     Nothing,
     /// Starts are draws of the foundation posterior.
@@ -90,25 +90,25 @@ enum From {
 }
 
 /// How NUTS is run: its name, what it takes, and its warm-up.
-const WAYS: [(&str, From, usize); 7] = [
-    ("default", From::Nothing, 1_000),
-    ("default, short", From::Nothing, 200),
-    ("starts", From::Starts, 1_000),
-    ("starts, short", From::Starts, 200),
-    ("variances, short", From::Variances, 50),
-    ("covariances, short", From::Covariances, 50),
-    ("covariances, shortest", From::Covariances, 20),
+const WAYS: [(&str, Taken, usize); 7] = [
+    ("default", Taken::Nothing, 1_000),
+    ("default, short", Taken::Nothing, 200),
+    ("starts", Taken::Starts, 1_000),
+    ("starts, short", Taken::Starts, 200),
+    ("variances, short", Taken::Variances, 50),
+    ("covariances, short", Taken::Covariances, 50),
+    ("covariances, shortest", Taken::Covariances, 20),
 ];
 
 /// What the foundation posterior gives: points by their coordinates, with normalised weights.
-struct Amortised {
+struct Amortized {
     points: Vec<Vec<f64>>,
     weights: Vec<f64>,
     log_weights: Vec<f64>,
     seconds: f64,
 }
 
-impl Amortised {
+impl Amortized {
     fn of(input: &Input, foundation: &Foundation, seed: u64) -> Result<Self, Failure> {
         let wrong = |e: &dyn std::fmt::Display| failed(&input.posterior.name, e);
         let start = Instant::now();
@@ -164,18 +164,18 @@ fn suffices(draws: &NutsDraws) -> bool {
 /// Gradients until chains suffice, and whether they did.
 fn nuts(
     density: &dyn LogDensity,
-    amortised: &Amortised,
-    (from, warmup): (From, usize),
+    amortized: &Amortized,
+    (from, warmup): (Taken, usize),
     seed: u64,
 ) -> Result<Option<Value>, String> {
     use rand::RngExt as _;
     let begun = Instant::now();
     let counted = Counted { density, gradients: AtomicU64::new(0) };
-    let family = if from == From::Covariances { NormalFamily::FullRank } else { NormalFamily::MeanField };
+    let family = if from == Taken::Covariances { NormalFamily::FullRank } else { NormalFamily::MeanField };
     let normal = match from {
-        From::Nothing | From::Starts => None,
-        From::Variances | From::Covariances => {
-            let normal = NormalApproximation::of_points(&amortised.points, &amortised.weights, family);
+        Taken::Nothing | Taken::Starts => None,
+        Taken::Variances | Taken::Covariances => {
+            let normal = NormalApproximation::of_points(&amortized.points, &amortized.weights, family);
             Some(normal.ok_or("the draws have no spread")?)
         }
     };
@@ -185,9 +185,9 @@ fn nuts(
     for chain in 0..CHAINS as u64 {
         let mut rng = stream(seed, StreamPurpose::Start, chain);
         let start = find_start(target, &mut rng, TRIES, &mut |rng| match (from, &normal) {
-            (From::Nothing, _) => (0..density.dimension()).map(|_| rng.random_range(-2.0..2.0)).collect(),
-            (_, None) => amortised.pick(rng),
-            (_, Some(normal)) => normal.whiten(&amortised.pick(rng)),
+            (Taken::Nothing, _) => (0..density.dimension()).map(|_| rng.random_range(-2.0..2.0)).collect(),
+            (_, None) => amortized.pick(rng),
+            (_, Some(normal)) => normal.whiten(&amortized.pick(rng)),
         });
         starts.push(start.ok_or("no start was found")?);
     }
@@ -210,7 +210,7 @@ fn nuts(
 }
 
 /// Steps of mean-field ADVI until the ELBO stands still, from a start as in Stan, and from the foundation posterior.
-fn advi(density: &dyn LogDensity, amortised: &Amortised, seed: u64) -> Result<Value, String> {
+fn advi(density: &dyn LogDensity, amortized: &Amortized, seed: u64) -> Result<Value, String> {
     use rand::RngExt as _;
     let settings = AdviSettings { max_steps: ADVI_STEPS, ..AdviSettings::default() };
     let mut rng = stream(seed, StreamPurpose::Start, 0);
@@ -218,7 +218,7 @@ fn advi(density: &dyn LogDensity, amortised: &Amortised, seed: u64) -> Result<Va
         (0..density.dimension()).map(|_| rng.random_range(-2.0..2.0)).collect()
     });
     let by_default = fit_advi(density, &uniform.ok_or("no start was found")?, &settings, seed, &mut Silent);
-    let normal = NormalApproximation::of_points(&amortised.points, &amortised.weights, NormalFamily::MeanField);
+    let normal = NormalApproximation::of_points(&amortized.points, &amortized.weights, NormalFamily::MeanField);
     let normal = normal.ok_or("the draws have no spread")?;
     let whitened = Whitened { density, normal: &normal };
     let log_scale: f64 = match &normal.scale {
@@ -236,8 +236,8 @@ fn advi(density: &dyn LogDensity, amortised: &Amortised, seed: u64) -> Result<Va
 fn run(study: &Study<'_>, input: &Input, foundation: &Foundation) -> Result<Value, Failure> {
     let seed = study.arguments.seed;
     let wrong = |e: &dyn std::fmt::Display| failed(&input.posterior.name, e);
-    let amortised = match Amortised::of(input, foundation, seed) {
-        Ok(amortised) => amortised,
+    let amortized = match Amortized::of(input, foundation, seed) {
+        Ok(amortized) => amortized,
         // What the network cannot read is part of the answer.
         Err(Failure::Told(error)) => {
             let reason = error.diagnostics().first().map(|d| d.message.clone());
@@ -251,19 +251,19 @@ fn run(study: &Study<'_>, input: &Input, foundation: &Foundation) -> Result<Valu
     let density = compiled.density().ok_or_else(|| wrong(&"its structure depends on other variables"))?;
     let mut ways = serde_json::Map::new();
     for (name, from, warmup) in WAYS {
-        let found = match nuts(&density, &amortised, (from, warmup), seed) {
+        let found = match nuts(&density, &amortized, (from, warmup), seed) {
             Ok(found) => found.unwrap_or(Value::Null),
             Err(reason) => json!({ "failed": reason }),
         };
         ways.insert(name.to_owned(), found);
     }
     let mut rng = stream(seed, StreamPurpose::Picks, 0);
-    let k_hat = pareto_smooth(&amortised.log_weights).and_then(|p| p.k_hat);
+    let k_hat = pareto_smooth(&amortized.log_weights).and_then(|p| p.k_hat);
     Ok(json!({
         "posterior": input.posterior.name, "split": input.posterior.split.name(), "coordinates": density.dimension(),
-        "foundation_seconds": amortised.seconds, "k_hat": k_hat,
-        "acceptance": amortised.acceptance(&mut rng), "ess": crate::infer::weights_ess(&amortised.weights),
-        "nuts": ways, "advi": advi(&density, &amortised, seed).unwrap_or_else(|reason| json!({ "failed": reason })),
+        "foundation_seconds": amortized.seconds, "k_hat": k_hat,
+        "acceptance": amortized.acceptance(&mut rng), "ess": crate::infer::weights_ess(&amortized.weights),
+        "nuts": ways, "advi": advi(&density, &amortized, seed).unwrap_or_else(|reason| json!({ "failed": reason })),
     }))
 }
 
@@ -288,7 +288,9 @@ pub(super) fn helped(study: &Study<'_>) -> Result<Findings, Failure> {
         }
     }
     let gradients = |row: &Value, way: &str| row["nuts"][way]["gradients"].as_f64();
-    let ratio = |row: &Value, way: &str| Some(gradients(row, way)? / gradients(row, WAYS[0].0)?);
+    // What was given up took more than any number.
+    let ratio =
+        |row: &Value, way: &str| Some(gradients(row, way).unwrap_or(f64::INFINITY) / gradients(row, WAYS[0].0)?);
     let mut head = vec!["posterior".to_owned(), "gradients, default".to_owned()];
     head.extend(WAYS.iter().skip(1).map(|(name, ..)| (*name).to_owned()));
     let dash = || "–".to_owned();
