@@ -16,7 +16,7 @@ use crate::foundation::FoundationError;
 use crate::infer::{InferOptions, Inferred, Method, Progress, Stream, Target, VariableSummary};
 use crate::runtime::{Addresses, Handler, Law, Outcome, Site, Stop, random_stream};
 use crate::span::{SourceMap, Span};
-use crate::trace::{Annotated, NoMinibatch, NotAnnotated, Plate, annotate};
+use crate::trace::{Line, NoMinibatch, NotAnnotated, Plate, Tracer, annotate, open};
 use crate::value::{Column, Posterior, Value};
 
 /// Random streams of what minibatches hold: apart from those of draws.
@@ -53,7 +53,8 @@ pub struct MinibatchOptions {
 #[derive(Debug)]
 pub struct Plated {
     model: Model,
-    annotated: Annotated,
+    /// The lines of what is random and masked.
+    masked: Vec<Line>,
     plate: Plate,
 }
 
@@ -225,14 +226,36 @@ impl Model {
     /// # Errors
     /// Where it has no straight-line form, or no plate with observations.
     pub fn plated(&self, data: &Data) -> Result<Plated, Error> {
-        let planned = self.on_target(data, |target: &Target| -> Result<_, NotAnnotated> {
+        self.cut(data, |target| {
             let annotated = annotate(&target.runtime, target.model, &target.conditions)?;
-            let plate = Plate::of(&target.runtime.program, target.model, &annotated);
-            Ok((annotated, plate))
-        });
-        let ((annotated, plate), ..) = planned?;
-        let plate = plate.map_err(|error: NoMinibatch| Error::without_source(Diagnostic::from(&error)))?;
-        Ok(Plated { model: self.clone(), annotated, plate })
+            Ok((Plate::of(&target.runtime.program, target.model, &annotated), annotated.lines))
+        })
+    }
+
+    /// The program as one of which minibatches can be taken to learn from: what it draws is open, whatever the data say of what is
+    /// observed.
+    ///
+    /// # Errors
+    /// As [`Model::plated`]; where the program cannot be simulated.
+    pub fn plated_lesson(&self, data: &Data) -> Result<Plated, Error> {
+        self.cut(data, |target| {
+            let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, None);
+            let mut rng: Stream = random_stream(CHOICE, 0);
+            let conditions = open(&tracer.execution(&mut rng)?, &target.conditions);
+            let annotated = annotate(&target.runtime, target.model, &conditions)?;
+            Ok((Plate::with_roles(&target.runtime.program, target.model, &annotated), annotated.lines))
+        })
+    }
+
+    fn cut(
+        &self,
+        data: &Data,
+        cut: impl FnOnce(&Target) -> Result<(Result<Plate, NoMinibatch>, Vec<Line>), NotAnnotated>,
+    ) -> Result<Plated, Error> {
+        let ((plate, mut lines), ..) = self.on_target(data, cut)?;
+        let plate = plate.map_err(|error| Error::without_source(Diagnostic::from(&error)))?;
+        lines.retain(|line| line.random && line.value.is_none());
+        Ok(Plated { model: self.clone(), masked: lines, plate })
     }
 
     /// What minibatches of a plated query say of the variables outside the plate: each is inferred by itself, by the method of
@@ -463,7 +486,7 @@ impl Plated {
         let from = (index % of_a_pass) as usize * k;
         let mut chosen = order[from..from + k].to_vec();
         chosen.sort_unstable();
-        let text = self.plate.minibatch(&self.annotated, &chosen).map_err(size)?;
+        let text = self.plate.minibatch(&chosen).map_err(size)?;
         Ok(Minibatch { model: self.model.sibling("minibatch.ppl", &text)?, chosen })
     }
 
@@ -472,12 +495,12 @@ impl Plated {
     /// # Errors
     /// Where something outside the plate reads it.
     fn outside(&self) -> Result<Model, Error> {
-        let text = self.plate.minibatch(&self.annotated, &[]);
+        let text = self.plate.minibatch(&[]);
         let text = text.map_err(|error| Error::without_source(Diagnostic::from(&error)))?;
         self.model.sibling("outside.ppl", &text)
     }
 
-    /// The same as a target, for fine-tuning.
+    /// The same as a target, to learn from.
     ///
     /// # Errors
     /// [`FoundationError::Minibatch`] for those of [`Plated::minibatch`].
@@ -491,7 +514,7 @@ impl Plated {
     /// The masked variables outside the plate.
     fn globals(&self) -> Result<Vec<Arc<str>>, Error> {
         let mut globals: Vec<Arc<str>> = Vec::new();
-        for line in self.annotated.lines.iter().filter(|l| l.random && l.value.is_none()) {
+        for line in &self.masked {
             if self.plate.has(&line.variable) {
                 continue;
             }

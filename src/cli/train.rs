@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,8 +16,8 @@ use crate::api::{Data, Error, Model};
 use crate::check::STANDARD_LIBRARY;
 use crate::diagnostic::Diagnostic;
 use crate::foundation::{
-    Encoding, Foundation, FoundationError, HeldOut, Lessons, RandomPrograms, StepReport, TextVocabulary, TrainOptions,
-    Trainer, Vocabulary, dense,
+    Encoding, Foundation, FoundationError, HeldOut, Lesson, Lessons, RandomPrograms, StepReport, TextVocabulary,
+    TrainOptions, Trainer, Vocabulary, dense, tokens_of,
 };
 use crate::generator::exercise;
 use crate::infer::Target;
@@ -42,21 +43,28 @@ pub(super) fn train(arguments: &TrainArgs) -> Result<Status, Failure> {
     if let Some(conflict) = Recipe::conflict(arguments) {
         return Err(Failure::Usage(conflict));
     }
-    let (targets, mut names): (Vec<Target>, Vec<String>) = programs(arguments)?.into_iter().unzip();
+    let programs = programs(arguments)?;
+    let mut names: Vec<String> = programs.iter().map(|p| p.model.name().to_owned()).collect();
     if let Some(share) = arguments.generated {
         names.push(format!("random programs ({share})"));
     }
-    let random = arguments.generated.map(|share| RandomPrograms::new(share, random_program));
+    if let Some(k) = arguments.plate_k {
+        names.push(format!("minibatches of {k}"));
+    }
     let checkpoint = beside(&arguments.output, "checkpoint");
     let mut trainer = if arguments.resume {
-        let mut trainer = Trainer::resume(&checkpoint, Lessons::from(targets).with_random(random), &names)
-            .map_err(|e| failure(&e))?;
+        let before = Foundation::load(&checkpoint).map_err(|e| failure(&e))?;
+        let lessons = lessons(arguments, programs, &before)?;
+        let mut trainer = Trainer::resume(&checkpoint, lessons, &names).map_err(|e| failure(&e))?;
         if let Some(steps) = arguments.steps {
             trainer.set_total(steps);
         }
         trainer
     } else {
-        fresh(arguments, targets, random, names).map_err(|e| failure(&e))?
+        let recipe = Recipe::new(arguments);
+        let foundation = initial(arguments, &recipe, &programs).map_err(|e| failure(&e))?;
+        let lessons = lessons(arguments, programs, &foundation)?;
+        Trainer::new(foundation, lessons, options(arguments, &recipe, names)).map_err(|e| failure(&e))?
     };
     trainer.set_device(arguments.device).map_err(|e| failure(&e))?;
     let metrics = beside(&arguments.output, "metrics.jsonl");
@@ -71,6 +79,7 @@ pub(super) fn train(arguments: &TrainArgs) -> Result<Status, Failure> {
         saved: Instant::now(),
         smooth: None,
         tokens: 0,
+        instead: 0,
         held_out: None,
     };
     run.metrics.write_all(before.as_bytes())?;
@@ -107,18 +116,19 @@ fn failure(error: &FoundationError) -> Failure {
     Failure::Told(Error::new(vec![diagnostic], SourceMap::default()))
 }
 
-/// Each program with its inputs, and what a checkpoint knows it by.
-fn programs(arguments: &TrainArgs) -> Result<Vec<(Target, String)>, Failure> {
-    let mut programs = Vec::with_capacity(arguments.files.len());
-    for file in &arguments.files {
-        let (model, target) = program(&arguments.libraries, file)?;
-        programs.push((target, model.name().to_owned()));
-    }
-    Ok(programs)
+/// A program with its inputs.
+pub(super) struct Program {
+    pub model: Model,
+    pub data: Data,
+    pub target: Target,
+}
+
+fn programs(arguments: &TrainArgs) -> Result<Vec<Program>, Failure> {
+    arguments.files.iter().map(|file| read_program(&arguments.libraries, file)).collect()
 }
 
 /// The program of `FILE` or `FILE=DATA.json`.
-pub(super) fn program(libraries: &[PathBuf], file: &str) -> Result<(Model, Target), Failure> {
+fn read_program(libraries: &[PathBuf], file: &str) -> Result<Program, Failure> {
     let (path, data) = match file.split_once('=') {
         Some((path, data)) if !Path::new(file).exists() => (path, Some(data)),
         Some(_) | None => (file, None),
@@ -130,7 +140,43 @@ pub(super) fn program(libraries: &[PathBuf], file: &str) -> Result<(Model, Targe
         None => Data::new(),
     };
     let target = model.target(&data)?;
+    Ok(Program { model, data, target })
+}
+
+/// The same as a query.
+pub(super) fn program(libraries: &[PathBuf], file: &str) -> Result<(Model, Target), Failure> {
+    let Program { model, target, .. } = read_program(libraries, file)?;
     Ok((model, target))
+}
+
+/// What there is to learn from: of programs that are too long for the network, minibatches, where these are asked for.
+fn lessons(arguments: &TrainArgs, programs: Vec<Program>, foundation: &Foundation) -> Result<Lessons, Failure> {
+    let context = foundation.context();
+    let mut lessons = Vec::with_capacity(programs.len());
+    for program in programs {
+        // What has no length makes no example either, which is told there.
+        let length = tokens_of(&program.target, foundation.encoding()).unwrap_or(0);
+        let name = program.model.name().to_owned();
+        let lesson = lesson(program, arguments.plate_k.filter(|_| length > context));
+        if matches!(lesson, Lesson::Whole(_)) && length > context {
+            note(&format!(
+                "`{name}` has {length} tokens, more than the {context} of a context: the network reads it without some of its iterations"
+            ));
+        }
+        lessons.push(lesson);
+    }
+    let random = arguments.generated.map(|share| RandomPrograms::new(share, random_program));
+    Ok(Lessons::from(lessons).with_random(random))
+}
+
+/// A program to learn from: minibatches of its plate, where these are wanted and it has one that is longer.
+pub(super) fn lesson(Program { model, data, target }: Program, plate_k: Option<u64>) -> Lesson {
+    let minibatches = |k: usize| {
+        let plated = model.plated_lesson(&data).ok().filter(|plated| plated.len() > k)?;
+        plated.minibatch_target(k, 0, 0).ok()?;
+        Some(Lesson::Parts(Arc::new(move |seed, number| plated.minibatch_target(k, seed, number).ok())))
+    };
+    plate_k.and_then(|k| minibatches(k as usize)).unwrap_or(Lesson::Whole(target))
 }
 
 /// Random program number `index` of `seed`, as a target: more often a hard one.
@@ -139,44 +185,40 @@ fn random_program(seed: u64, index: u64) -> Option<Target> {
     Model::from_source("generated.ppl", &program.source).ok()?.target(&Data::new()).ok()
 }
 
-fn fresh(
-    arguments: &TrainArgs,
-    targets: Vec<Target>,
-    random: Option<RandomPrograms>,
-    programs: Vec<String>,
-) -> Result<Trainer, FoundationError> {
-    let recipe = Recipe::new(arguments);
-    // Of a time, the number of steps is not known yet: the rate rises in the meantime.
-    let total = if arguments.minutes.is_some() { u64::MAX / 2 } else { recipe.steps };
+/// The network that training begins with.
+fn initial(arguments: &TrainArgs, recipe: &Recipe, programs: &[Program]) -> Result<Foundation, FoundationError> {
     let (anchors, seed) = (recipe.anchors, arguments.seed);
-    let foundation = match (&arguments.init, &arguments.init_encoder) {
-        (Some(path), _) => Foundation::load(path)?,
+    match (&arguments.init, &arguments.init_encoder) {
+        (Some(path), _) => Foundation::load(path),
         (None, Some(folder)) => {
-            Foundation::from_hugging_face(folder, anchors, recipe.dense, seed)?.with_limit(recipe.context)
+            Ok(Foundation::from_hugging_face(folder, anchors, recipe.dense, seed)?.with_limit(recipe.context))
         }
         (None, None) => {
             let encoding = match recipe.encoding {
                 EncodingArg::Lexeme => Encoding::Lexeme(vocabulary()),
-                EncodingArg::Text => text_vocabulary(&targets, recipe.dense, seed)?,
+                EncodingArg::Text => text_vocabulary(programs, recipe.dense, seed)?,
             };
-            Foundation::untrained(encoding, anchors, recipe.shape, seed)?.with_limit(recipe.context)
+            Ok(Foundation::untrained(encoding, anchors, recipe.shape, seed)?.with_limit(recipe.context))
         }
-    };
-    let adam = AdamOptions { rate: recipe.rate, warmup: recipe.warmup.min(total / 2), total, clip: recipe.clip };
-    let options = TrainOptions {
+    }
+}
+
+fn options(arguments: &TrainArgs, recipe: &Recipe, programs: Vec<String>) -> TrainOptions {
+    // Of a time, the number of steps is not known yet: the rate rises in the meantime.
+    let total = if arguments.minutes.is_some() { u64::MAX / 2 } else { recipe.steps };
+    TrainOptions {
         batch: recipe.batch,
         buckets: arguments.buckets as usize,
         examples: recipe.examples,
-        adam,
+        adam: AdamOptions { rate: recipe.rate, warmup: recipe.warmup.min(total / 2), total, clip: recipe.clip },
         alpha: recipe.alpha,
         language: !arguments.no_mlm,
         corrupted: 1.0 / 8.0,
         layers: recipe.train_layers,
         heldout: recipe.heldout,
-        seed,
+        seed: arguments.seed,
         programs,
-    };
-    Trainer::new(foundation, Lessons::from(targets).with_random(random), options)
+    }
 }
 
 /// The language's own vocabulary, with the functions of the embedded library.
@@ -187,9 +229,9 @@ fn vocabulary() -> Vocabulary {
 }
 
 /// A byte-pair encoding of executions of the programs.
-fn text_vocabulary(targets: &[Target], packed: bool, seed: u64) -> Result<Encoding, FoundationError> {
+fn text_vocabulary(programs: &[Program], packed: bool, seed: u64) -> Result<Encoding, FoundationError> {
     let mut texts = Vec::new();
-    for (i, target) in targets.iter().enumerate() {
+    for (i, Program { target, .. }) in programs.iter().enumerate() {
         let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, Some(TextVocabulary::DIGITS));
         let mut rng = random_stream(seed, i as u64);
         for _ in 0..TEXTS {
@@ -245,6 +287,8 @@ struct Run<'a> {
     saved: Instant,
     smooth: Option<(f64, f64)>,
     tokens: usize,
+    /// Examples that stood in for ones of other programs.
+    instead: usize,
     held_out: Option<HeldOut>,
 }
 
@@ -254,6 +298,7 @@ impl Run<'_> {
         while trainer.steps() < trainer.options().adam.total {
             let report = trainer.step().map_err(fail)?;
             self.tokens += report.tokens;
+            self.instead += report.instead;
             self.record(&report)?;
             if let (Some(minutes), TIMED) = (self.arguments.minutes, report.step) {
                 // Checks take their share.
@@ -279,6 +324,12 @@ impl Run<'_> {
             }
         }
         self.bar.finish_and_clear();
+        if self.instead > 0 {
+            note(&format!(
+                "{} examples stand in for ones of other programs, no execution of which could be used",
+                self.instead
+            ));
+        }
         match (self.held_out, trainer.best()) {
             (Some(HeldOut { anchors, examples, .. }), Some(best)) => {
                 let seconds = self.started.elapsed().as_secs_f64();
@@ -306,7 +357,7 @@ impl Run<'_> {
         let line = json!({
             "step": report.step, "head": report.head, "language": report.language, "norm": report.adam.norm,
             "rate": report.adam.rate, "taken": report.adam.taken, "tokens": report.tokens,
-            "waited": report.waited, "seconds": seconds,
+            "waited": report.waited, "instead": report.instead, "seconds": seconds,
         });
         writeln!(self.metrics, "{line}")?;
         Ok(())

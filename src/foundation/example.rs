@@ -51,6 +51,8 @@ pub struct Example {
     pub log_target: Option<f64>,
     /// Whether no mode is left at the truth: the rest of it has no candidates, and density zero.
     pub is_impossible: bool,
+    /// Whether it stands in for one of another program, which gave none.
+    pub is_instead: bool,
 }
 
 /// A variable by dotted name and subscripts.
@@ -175,6 +177,7 @@ impl Example {
             log_barren: 0.0,
             log_target: None,
             is_impossible: false,
+            is_instead: false,
         }
     }
 

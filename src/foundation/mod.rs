@@ -33,9 +33,9 @@ pub use familiarity::Familiarity;
 pub use feature::{COMPONENT_FEATURES, ELEMENT_FEATURES, NUMBER_FEATURES, Previous, element_features, push_components};
 pub use head::{Adjusted, AnchorKind, Candidate, Candidates, OUTPUTS, PARTS};
 
-pub use lessons::{Lessons, RandomPrograms};
+pub use lessons::{Lesson, Lessons, RandomPrograms, tokens_of};
 pub use prompt::Prompt;
 pub use reference::Evidence;
-pub use training::{HeldOut, StepReport, TrainOptions, Trainer, pack};
+pub use training::{HeldOut, StepReport, TrainOptions, Trainer, pack, try_examples};
 pub use tuning::{Minibatches, TuneOptions, TuneReport};
 pub use weights::{Decode, Foundation, Shape};

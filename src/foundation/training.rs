@@ -15,7 +15,7 @@ use super::error::FoundationError;
 use super::example::{Example, ExampleOptions};
 use super::familiarity::{Familiarity, embedding};
 use super::head::OUTPUTS;
-use super::lessons::Lessons;
+use super::lessons::{Lesson, Lessons};
 use super::weights::{Foundation, Restored};
 use crate::infer::Stream;
 use crate::network::{Adam, AdamOptions, AdamStep, Batch, Device, Placement, Seeds, load_checkpoint, save_checkpoint};
@@ -87,6 +87,8 @@ pub struct StepReport {
     pub tokens: usize,
     /// Seconds for which the step waited for its batch.
     pub waited: f64,
+    /// Examples that stand in for ones of another program, no execution of which could be used.
+    pub instead: usize,
 }
 
 /// The quality on executions that are not trained on.
@@ -136,12 +138,25 @@ struct Source {
 }
 
 impl Source {
-    /// Example number `index` of all.
+    /// Example number `index` of all; where its program gives none, one of another program.
     fn example(&self, index: u64) -> Result<Example, FoundationError> {
         let index = self.limit.map_or(index, |limit| index % limit.max(1));
+        let programs = self.lessons.programs();
+        match self.example_of(index, 0) {
+            Err(FoundationError::NoExamples { .. }) if programs > 1 => {
+                let others = (1..programs as u64).find_map(|instead| self.example_of(index, instead).ok());
+                let example = others.map(|example| Example { is_instead: true, ..example });
+                example.map_or_else(|| self.example_of(index, 0), Ok)
+            }
+            made => made,
+        }
+    }
+
+    /// Example number `index`, of the program that is `instead` places after its own.
+    fn example_of(&self, index: u64, instead: u64) -> Result<Example, FoundationError> {
         let mut last = None;
         for attempt in 0..TRIES {
-            let Some(lesson) = self.lessons.of_example(self.seed, index, attempt) else { continue };
+            let Some(lesson) = self.lessons.of_example(self.seed, index, (attempt, instead)) else { continue };
             let mut rng: Stream = random_stream(self.seed.wrapping_add(attempt << 40), index);
             match Example::draw(&lesson, &self.encoding, self.context, &self.options, &mut rng) {
                 Ok(example) => return Ok(example),
@@ -233,7 +248,7 @@ impl Trainer {
     /// Begins to train `foundation` on `lessons`.
     ///
     /// # Errors
-    /// [`FoundationError::Weights`] without a program.
+    /// [`FoundationError::Weights`] without a program; those of a program that gives no example.
     pub fn new(
         mut foundation: Foundation,
         lessons: impl Into<Lessons>,
@@ -247,7 +262,11 @@ impl Trainer {
         let adam = Adam::new(&foundation.network, options.adam.clone());
         let placement = Placement::default();
         let fingerprint = lessons.fingerprint();
-        Ok(Self { foundation, placement, adam, options, lessons, fingerprint, best: None, batches: None })
+        let trainer = Self { foundation, placement, adam, options, lessons, fingerprint, best: None, batches: None };
+        // Others would stand in for it all the time.
+        let source = trainer.source();
+        (0..source.lessons.programs() as u64).into_par_iter().try_for_each(|i| source.example_of(i, 0).map(|_| ()))?;
+        Ok(trainer)
     }
 
     /// Goes on from a checkpoint; with the same lessons, as if it had never stopped.
@@ -372,7 +391,8 @@ impl Trainer {
         let adam = self.adam.step(&mut self.foundation.network, &gradients)?;
         self.placement.update(&self.foundation.network)?;
         let language = language.map_or(0.0, f64::from);
-        Ok(StepReport { step: step + 1, head, language, adam, tokens: batch.tokens.len(), waited })
+        let instead = examples.iter().filter(|e| e.is_instead).count();
+        Ok(StepReport { step: step + 1, head, language, adam, tokens: batch.tokens.len(), waited, instead })
     }
 
     fn in_bounds(&self, outputs: &[f32]) -> Result<(), FoundationError> {
@@ -445,6 +465,22 @@ impl Trainer {
         texts.insert(KEY.to_owned(), text);
         Ok(save_checkpoint(path, &self.foundation.network, Some(&self.adam), &texts)?)
     }
+}
+
+/// Whether each of the first `n` examples of a program can be made, as `foundation` reads it.
+///
+/// # Errors
+/// Why one cannot.
+pub fn try_examples(lesson: Lesson, foundation: &Foundation, n: u64, seed: u64) -> Result<(), FoundationError> {
+    let source = Source {
+        lessons: Lessons::from(vec![lesson]),
+        encoding: foundation.encoding.clone(),
+        context: foundation.context(),
+        seed,
+        limit: None,
+        options: ExampleOptions { anchors: foundation.anchors, mask: None, corrupted: 0.0 },
+    };
+    source.examples(0..n).map(|_| ())
 }
 
 /// Examples as one batch.

@@ -17,12 +17,12 @@ use super::importance::weigh;
 use super::laplace;
 use super::mh::{Kernel, MarkovChain};
 use super::modes::{Neighbourhood, left_out, missed_modes, too_few};
-use super::nuts::{NutsDraws, NutsSettings, find_start, sample_nuts};
+use super::nuts::{NutsDraws, NutsSettings, TRIES, find_start, sample_nuts, uniform_point};
 use super::query::{Query, refused};
 use super::stream::{Stream, StreamPurpose, stream};
 use super::target::TargetRef;
 use super::trace::Ledger;
-use super::whitened::Whitened;
+use super::whitened::{WeightedPoints, Whitened};
 use crate::density::{CompileOptions, Density, Evaluator as _, LogDensity};
 
 pub(super) const NUTS: Engine =
@@ -48,10 +48,9 @@ const FOR_A_COVARIANCE: usize = 5;
 /// Warm-up of chains that the anchors say the shape of the posterior.
 const SHORT_WARMUP: usize = 300;
 
-/// Points tried as a start: executions of the prior first, then ones that Stan would try.
+/// Points tried as a start from executions of the prior, before ones that Stan would try; and draws of the anchors.
 const FROM_PRIOR: usize = 50;
 const FROM_ANCHORS: usize = 512;
-const TRIES: usize = 200;
 
 /// A compiled target.
 ///
@@ -85,52 +84,27 @@ fn no_density(engine: &'static str) -> InferError {
     InferError::Refused { engine, reason: "which real variables it has depends on other variables".into(), span: None }
 }
 
-/// What draws from the anchors say of where the posterior is.
-#[derive(Default)]
-struct Amortized {
-    /// Their points.
-    points: Vec<Vec<f64>>,
-    /// Their normalised weights.
-    weights: Vec<f64>,
+/// Draws from the anchors, which say where the posterior is; none where there are no anchors, or no draw has positive density.
+fn draws_of_anchors(query: &Query<'_>, anchors: Option<&mut Anchors<'_>>) -> WeightedPoints {
+    let Some(anchors) = anchors else { return WeightedPoints::default() };
+    let drawn = laplace::draws(anchors, query, FROM_ANCHORS);
+    let Some(smoothed) = pareto_smooth(&laplace::log_weights(&drawn)) else { return WeightedPoints::default() };
+    let points = drawn.iter().map(|d| d.point(anchors.elements())).collect();
+    WeightedPoints { points, weights: smoothed.weights }
 }
 
-impl Amortized {
-    /// Nothing where there are no anchors, or no draw has positive density.
-    fn of(query: &Query<'_>, anchors: Option<&mut Anchors<'_>>) -> Self {
-        let Some(anchors) = anchors else { return Self::default() };
-        let drawn = laplace::draws(anchors, query, FROM_ANCHORS);
-        let Some(smoothed) = pareto_smooth(&laplace::log_weights(&drawn)) else { return Self::default() };
-        Self { points: drawn.iter().map(|d| d.point(anchors.elements())).collect(), weights: smoothed.weights }
+/// The normal distribution in whose standard coordinates NUTS has less to find out: of covariances, where these are of draws
+/// enough, or of variances.
+fn normal_of(amortized: &WeightedPoints, dimension: usize) -> Option<NormalApproximation> {
+    if amortized.weights.is_empty() || amortized.points.iter().any(|z| z.len() != dimension) {
+        return None;
     }
-
-    /// Points picked by their weights; fewer where there are none.
-    fn starts(&self, seed: u64, count: usize) -> Vec<Vec<f64>> {
-        let mut rng = stream(seed, StreamPurpose::Picks, 0);
-        let mut pick = || {
-            let mut left: f64 = rng.random();
-            let chosen = self.weights.iter().position(|w| {
-                left -= w;
-                left < 0.0
-            })?;
-            Some(self.points[chosen].clone())
-        };
-        (0..count).map_while(|_| pick()).collect()
+    let effective = weights_ess(&amortized.weights);
+    if effective < FOR_VARIANCES {
+        return None;
     }
-
-    /// The normal distribution in whose standard coordinates NUTS has less to find out: of their covariances, where these are
-    /// of draws enough, or of their variances.
-    fn normal(&self, dimension: usize) -> Option<NormalApproximation> {
-        if self.weights.is_empty() || self.points.iter().any(|z| z.len() != dimension) {
-            return None;
-        }
-        let effective = weights_ess(&self.weights);
-        if effective < FOR_VARIANCES {
-            return None;
-        }
-        let has_all = dimension <= FULL_RANK && effective >= (FOR_A_COVARIANCE * dimension) as f64;
-        let family = if has_all { NormalFamily::FullRank } else { NormalFamily::MeanField };
-        NormalApproximation::of_points(&self.points, &self.weights, family)
-    }
+    let has_all = dimension <= FULL_RANK && effective >= (FOR_A_COVARIANCE * dimension) as f64;
+    amortized.normal(if has_all { NormalFamily::FullRank } else { NormalFamily::MeanField })
 }
 
 /// Where to start: one point a chain, from an execution of the prior that is picked by its weight among many, and for every
@@ -141,18 +115,18 @@ impl Amortized {
 /// A mistake in the program, or no point of positive density was found.
 fn starts(
     query: &Query<'_>,
-    amortized: &Amortized,
+    amortized: &WeightedPoints,
     density: &Density<'_>,
     count: usize,
 ) -> Result<Vec<Vec<f64>>, InferError> {
     let coordinates = Coordinates::new(&query.compiled);
-    let mut of_anchors = amortized.starts(query.seed, count.div_ceil(2)).into_iter();
+    let mut picks = stream(query.seed, StreamPurpose::Picks, 0);
     let mut found = Vec::with_capacity(count);
     let mut from_prior = true;
     let mut failed = None;
     for chain in 0..count {
         let mut rng = stream(query.seed, StreamPurpose::Start, 1 + chain as u64);
-        let mut picked = if chain % 2 == 0 { of_anchors.next() } else { None };
+        let mut picked = if chain % 2 == 0 { amortized.pick(&mut picks).map(<[f64]>::to_vec) } else { None };
         if from_prior && picked.is_none() {
             match MarkovChain::from_prior(&query.target, Kernel::Mixed, &mut rng) {
                 Ok(chain) => picked = Some(coordinates.of(chain.trace(), chain.addresses()).0),
@@ -170,7 +144,7 @@ fn starts(
                 None if tried <= FROM_PRIOR && !executions.is_empty() => {
                     query.prior.filled(&executions[rng.random_range(0..executions.len())])
                 }
-                None => (0..density.dimension()).map(|_| rng.random_range(-2.0..2.0)).collect(),
+                None => uniform_point(density.dimension(), rng),
             }
         };
         match find_start(density, &mut rng, TRIES, &mut propose) {
@@ -248,8 +222,8 @@ pub(super) fn nuts(
         let infos = query.compiled.coordinate_info();
         let name = |at: usize| infos.get(at).map(|info| info.name.clone()).unwrap_or_default();
         let density = query.compiled.density().ok_or_else(|| no_density(NUTS.name))?;
-        let amortized = Amortized::of(query, query.anchors().ok().as_mut());
-        let normal = amortized.normal(density.dimension());
+        let amortized = draws_of_anchors(query, query.anchors().ok().as_mut());
+        let normal = normal_of(&amortized, density.dimension());
         settings.warmup = options.warmup.unwrap_or(if normal.is_some() { SHORT_WARMUP } else { defaults.warmup });
         let starts = starts(query, &amortized, &density, chains)?;
         let starts: Vec<Vec<f64>> = match &normal {
@@ -325,7 +299,7 @@ fn run_advi(
     let draws = options.draws.unwrap_or(ADVI_DRAWS);
     let (points, log_weights) = {
         let density = query.compiled.density().ok_or_else(|| no_density(ADVI.name))?;
-        let amortized = Amortized::of(&query, query.anchors().ok().as_mut());
+        let amortized = draws_of_anchors(&query, query.anchors().ok().as_mut());
         let start = starts(&query, &amortized, &density, 1)?.concat();
         let family = if start.len() <= FULL_RANK { NormalFamily::FullRank } else { NormalFamily::MeanField };
         let fit =

@@ -65,11 +65,11 @@ pub use geweke::{Geweke, GewekeOptions, GewekeScalar, Latents, Step, geweke, gew
 pub use ladder::{infer, infer_from};
 pub use mh::{Kernel, MarkovChain};
 pub use nested::Engines;
-pub use nuts::{DrawStatistics, MassMatrix, NutsDraws, NutsSettings, find_start, sample_nuts};
+pub use nuts::{DrawStatistics, MassMatrix, NutsDraws, NutsSettings, find_start, sample_nuts, uniform_start};
 pub use proposal::{Guide, NoDraw, OwnDistribution, Proposal, Proposed, drawable, is_proper};
 pub use query::Query;
 pub use record::{Address, Record};
 pub use stream::{Stream, StreamPurpose, stream};
 pub use target::{Target, TargetRef};
 pub use trace::{Choice, Ledger, Trace};
-pub use whitened::Whitened;
+pub use whitened::{WeightedPoints, Whitened};

@@ -18,6 +18,7 @@ use nuts_rs::{
     Chain, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, EuclideanAdaptOptions, HasDims, LogpError,
     LowRankNutsSettings, SamplerStats, Settings,
 };
+use rand::RngExt as _;
 use serde::Serialize;
 
 use super::deadline::Deadline;
@@ -55,6 +56,8 @@ pub struct NutsSettings {
     pub target_acceptance: f64,
     /// Doublings of a trajectory, at most.
     pub max_tree_depth: u32,
+    /// The step size from which the search for one begins, in the coordinates that are sampled in.
+    pub initial_step: f64,
     /// When to end with the draws that there are.
     pub deadline: Deadline,
 }
@@ -67,6 +70,7 @@ impl Default for NutsSettings {
             draws: 1_000,
             target_acceptance: 0.8,
             max_tree_depth: 10,
+            initial_step: 0.1,
             deadline: Deadline::default(),
         }
     }
@@ -110,7 +114,7 @@ impl NutsDraws {
     }
 
     /// The same draws in other coordinates.
-    pub(super) fn moved(&self, to: impl Fn(&[f64]) -> Vec<f64>) -> Self {
+    pub fn moved(&self, to: impl Fn(&[f64]) -> Vec<f64>) -> Self {
         let chains = self.chains.iter().map(|chain| chain.iter().map(|z| to(z)).collect()).collect();
         Self { chains, statistics: self.statistics.clone() }
     }
@@ -190,6 +194,18 @@ pub fn find_start(
     let mut evaluator = density.evaluator();
     let mut gradient = vec![0.0; density.dimension()];
     (0..tries).map(|_| propose(rng)).find(|z| is_start(&mut *evaluator, z, &mut gradient))
+}
+
+/// Points that are tried as a start.
+pub(super) const TRIES: usize = 200;
+
+/// A start as Stan takes it: uniform on (−2, 2) in unconstrained coordinates.
+pub fn uniform_start(density: &dyn LogDensity, rng: &mut Stream) -> Option<Vec<f64>> {
+    find_start(density, rng, TRIES, &mut |rng| uniform_point(density.dimension(), rng))
+}
+
+pub(super) fn uniform_point(dimension: usize, rng: &mut Stream) -> Vec<f64> {
+    (0..dimension).map(|_| rng.random_range(-2.0..2.0)).collect()
 }
 
 fn is_start(evaluator: &mut dyn Evaluator, z: &[f64], gradient: &mut [f64]) -> bool {
@@ -298,6 +314,7 @@ fn configure<O: Copy + Debug + Default + Serialize>(
     inner.num_tune = settings.warmup as u64;
     inner.maxdepth = u64::from(settings.max_tree_depth);
     inner.adapt_options.step_size_settings.target_accept = settings.target_acceptance;
+    inner.adapt_options.step_size_settings.initial_step = settings.initial_step;
     // The kept draws are those of one kernel: nothing about it changes, not even at random.
     inner.adapt_options.step_size_settings.jitter = None;
     // Clipped gradients would make results depend on the units of the variables.

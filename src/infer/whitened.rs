@@ -4,8 +4,39 @@
 //! To sample there is to sample with the inverse of the distribution's covariance as the mass matrix (Neal 2011, "MCMC using
 //! Hamiltonian dynamics", section 5.4.1).
 
+use rand::RngExt as _;
+
 use super::advi::{NormalApproximation, NormalFamily, NormalScale};
+use super::stream::Stream;
 use crate::density::{Evaluator, LogDensity};
+
+/// Draws by their coordinates.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WeightedPoints {
+    /// `[draws][coordinates]`
+    pub points: Vec<Vec<f64>>,
+    /// Their normalised weights.
+    pub weights: Vec<f64>,
+}
+
+impl WeightedPoints {
+    /// One of them, by its weight; `None` where there are none.
+    pub fn pick(&self, rng: &mut Stream) -> Option<&[f64]> {
+        let mut left: f64 = rng.random();
+        let chosen = self.weights.iter().position(|w| {
+            left -= w;
+            left < 0.0
+        });
+        // Rounding may leave a little.
+        let chosen = chosen.or_else(|| self.weights.iter().rposition(|w| *w > 0.0))?;
+        self.points.get(chosen).map(Vec::as_slice)
+    }
+
+    /// The normal distribution with their moments ([`NormalApproximation::of_points`]).
+    pub fn normal(&self, family: NormalFamily) -> Option<NormalApproximation> {
+        NormalApproximation::of_points(&self.points, &self.weights, family)
+    }
+}
 
 impl NormalApproximation {
     /// The normal distribution with the moments of weighted points, `[draws][coordinates]`: their variances alone, or their

@@ -47,6 +47,12 @@ impl Mask {
     }
 }
 
+/// Nothing is known of what an execution drew; hard conditions hold as they did.
+pub fn open(trace: &Trace, supplied: &Conditions) -> Conditions {
+    let hidden: Vec<bool> = trace.choices.iter().map(|c| !c.condition).collect();
+    conditions(trace, &hidden, supplied)
+}
+
 /// Everything is known but what is hidden.
 fn conditions(trace: &Trace, hidden: &[bool], supplied: &Conditions) -> Conditions {
     let mut conditions = supplied.clone();

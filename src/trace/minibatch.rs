@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::check::core::{Block, ModelId, Program, StmtKind};
+use crate::check::core::{Block, ModelId, Program, StmtKind, VariableKind};
 use crate::diagnostic::Diagnostic;
 use crate::runtime::{Annotated, Line};
-use crate::span::FileId;
+use crate::span::{FileId, Spanned};
 use crate::syntax::ast::{self, Role};
 use crate::syntax::{self, Token, lex};
 
@@ -75,12 +75,28 @@ pub fn take_statements<'l>(file: &mut ast::File, lines: &'l [Line]) -> Vec<State
 }
 
 /// The plate of a query of which minibatches are taken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plate {
     /// First names of its variables.
     roots: FxHashSet<Arc<str>>,
     /// Its iterations, in order.
     pub iterations: Vec<i64>,
+    /// The program's statements.
+    pieces: Vec<Piece>,
+    /// The text before them and after them.
+    around: (String, String),
+}
+
+/// A statement as a minibatch has it.
+#[derive(Clone, Debug)]
+struct Piece {
+    text: String,
+    /// Its lines by name.
+    names: Vec<String>,
+    /// Whether one of them is random.
+    random: bool,
+    /// Which iteration of the plate it is of.
+    iteration: Option<i64>,
 }
 
 /// First names of what a block defines, and whether something in it is observed.
@@ -93,6 +109,10 @@ fn defined(block: &Block, roots: &mut FxHashSet<Arc<str>>) -> bool {
                 &random.target
             }
             StmtKind::Let(line) => {
+                // What is local to an iteration has names without subscripts.
+                if !line.reported && !line.condition {
+                    continue;
+                }
                 observed |= line.condition;
                 &line.target
             }
@@ -118,6 +138,27 @@ impl Plate {
     /// # Errors
     /// [`NoMinibatch::NoPlate`].
     pub fn of(program: &Program, model: ModelId, annotated: &Annotated) -> Result<Self, NoMinibatch> {
+        let plate = Self::longest(program, model, annotated)?;
+        Ok(plate.with_pieces(annotated, |_, _| {}))
+    }
+
+    /// The same of a program to learn from: its variables keep their roles, so that what is observed there is drawn anew.
+    ///
+    /// # Errors
+    /// As [`Plate::of`].
+    pub fn with_roles(program: &Program, model: ModelId, annotated: &Annotated) -> Result<Self, NoMinibatch> {
+        let plate = Self::longest(program, model, annotated)?;
+        let role = |line: &Line| match program.variable(model, &line.variable)?.0.kind {
+            VariableKind::Random(role) => Some(role),
+            VariableKind::Parameter
+            | VariableKind::Deterministic
+            | VariableKind::Condition
+            | VariableKind::Submodel(_) => None,
+        };
+        Ok(plate.with_pieces(annotated, |statement, lines| set_roles(statement, lines, &role)))
+    }
+
+    fn longest(program: &Program, model: ModelId, annotated: &Annotated) -> Result<Self, NoMinibatch> {
         let mut longest: Option<Self> = None;
         for statement in &program.model(model).body.statements {
             let StmtKind::For { plate: true, body, .. } = &statement.kind else { continue };
@@ -133,11 +174,55 @@ impl Plate {
             match &mut longest {
                 Some(plate) if plate.iterations == iterations => plate.roots.extend(roots),
                 Some(plate) if plate.iterations.len() >= iterations.len() => {}
-                Some(_) | None => longest = Some(Self { roots, iterations }),
+                Some(_) | None => longest = Some(Self { roots, iterations, ..Self::default() }),
             }
         }
         let found = longest.filter(|plate| !plate.iterations.is_empty());
         found.ok_or_else(|| NoMinibatch::NoPlate { model: program.model(model).name.to_string() })
+    }
+
+    /// With the statements of the program, each changed by `change`.
+    fn with_pieces(
+        mut self,
+        annotated: &Annotated,
+        change: impl Fn(&mut ast::Stmt, &mut std::slice::Iter<'_, &Line>),
+    ) -> Self {
+        let mut file = annotated.file();
+        let statements = take_statements(&mut file, &annotated.lines);
+        let pieces = statements.into_iter().map(|Statement { mut statement, lines, iteration }| {
+            change(&mut statement, &mut lines.iter());
+            Piece {
+                text: syntax::print_statement(&statement),
+                random: lines.iter().any(|l| l.random),
+                iteration: iteration.filter(|_| lines.iter().any(|l| self.has(&l.variable))),
+                names: lines.into_iter().map(|l| l.name.clone()).collect(),
+            }
+        });
+        self.pieces = pieces.collect();
+        self.claim_local_lines();
+        let printed = syntax::print(&file);
+        // The model is the last item, and empty now.
+        let (before, after) = printed.split_at(printed.rfind('}').unwrap_or(printed.len()));
+        self.around = (format!("{before}\n"), after.to_owned());
+        self
+    }
+
+    /// Gives a deterministic line without subscripts that one iteration alone reads to that iteration.
+    fn claim_local_lines(&mut self) {
+        // By name: the iteration that reads it, or `None` where something else does too.
+        let mut readers: FxHashMap<String, Option<i64>> = FxHashMap::default();
+        for piece in self.pieces.iter_mut().rev() {
+            if let ([name], None, false) = (&piece.names[..], piece.iteration, piece.random) {
+                piece.iteration = readers.get(name).copied().flatten();
+            }
+            for (token, _) in lex(FileId::default(), &piece.text).tokens {
+                let Token::Name(name) = token else { continue };
+                let reader = readers.entry(name.to_owned()).or_insert(piece.iteration);
+                if *reader != piece.iteration {
+                    *reader = None;
+                }
+            }
+        }
     }
 
     /// Whether a variable (dotted, without subscripts) is of the plate.
@@ -150,39 +235,33 @@ impl Plate {
     ///
     /// # Errors
     /// [`NoMinibatch::Size`]; [`NoMinibatch::ReadOutside`].
-    pub fn minibatch(&self, annotated: &Annotated, chosen: &[i64]) -> Result<String, NoMinibatch> {
+    pub fn minibatch(&self, chosen: &[i64]) -> Result<String, NoMinibatch> {
         if chosen.len() > self.iterations.len() {
             return Err(NoMinibatch::Size { k: chosen.len(), n: self.iterations.len() });
         }
         let numbers: FxHashMap<i64, usize> = chosen.iter().enumerate().map(|(new, old)| (*old, new)).collect();
-        let mut file = annotated.file();
-        let statements = take_statements(&mut file, &annotated.lines);
         // Lines of an iteration that have no subscript go with what they read.
-        let mut dropped: FxHashSet<String> = FxHashSet::default();
-        let mut body = String::new();
-        for Statement { statement, lines, iteration } in statements {
-            let own = iteration.filter(|_| lines.iter().any(|l| self.has(&l.variable)));
-            let text = syntax::print_statement(&statement);
-            if own.is_some_and(|i| !numbers.contains_key(&i)) {
+        let mut dropped: FxHashSet<&str> = FxHashSet::default();
+        let mut text = self.around.0.clone();
+        for piece in &self.pieces {
+            if piece.iteration.is_some_and(|i| !numbers.contains_key(&i)) {
                 continue;
             }
-            match self.renumbered(&text, &numbers, &dropped) {
-                Some(Ok(text)) => {
-                    body.push_str(&text);
-                    body.push('\n');
+            match self.renumbered(&piece.text, &numbers, &dropped) {
+                Some(Ok(own)) => {
+                    text.push_str(&own);
+                    text.push('\n');
                 }
-                None if lines.iter().all(|l| !l.random) => dropped.extend(lines.iter().map(|l| l.name.clone())),
+                None if !piece.random => dropped.extend(piece.names.iter().map(String::as_str)),
                 Some(Err(name)) => return Err(NoMinibatch::ReadOutside { name }),
                 None => {
-                    let name = lines.first().map_or_else(String::new, |l| l.name.clone());
+                    let name = piece.names.first().cloned().unwrap_or_default();
                     return Err(NoMinibatch::ReadOutside { name });
                 }
             }
         }
-        let printed = syntax::print(&file);
-        // The model is the last item, and empty now.
-        let end = printed.rfind('}').unwrap_or(printed.len());
-        Ok(format!("{}\n{body}{}", &printed[..end], &printed[end..]))
+        text.push_str(&self.around.1);
+        Ok(text)
     }
 
     /// A statement with its subscripts renumbered; `None` where it reads what was left out, the name of what it reads as a whole.
@@ -190,7 +269,7 @@ impl Plate {
         &self,
         text: &str,
         numbers: &FxHashMap<i64, usize>,
-        dropped: &FxHashSet<String>,
+        dropped: &FxHashSet<&str>,
     ) -> Option<Result<String, String>> {
         let tokens = lex(FileId::default(), text).tokens;
         let mut out = String::new();
@@ -215,6 +294,43 @@ impl Plate {
         }
         out.push_str(&text[from..]);
         Some(Ok(out))
+    }
+}
+
+/// Writes the roles of random variables, whose lines come in the order of the text.
+fn set_roles(
+    statement: &mut ast::Stmt,
+    lines: &mut std::slice::Iter<'_, &Line>,
+    role: &impl Fn(&Line) -> Option<Role>,
+) {
+    match &mut statement.kind {
+        ast::StmtKind::Variable(variable) => {
+            let own = lines.next().and_then(|line| role(line));
+            variable.role = own.map(|role| Spanned { node: role, span: statement.span });
+        }
+        ast::StmtKind::Let(_) => {
+            lines.next();
+        }
+        ast::StmtKind::If(branch) => set_roles_of_branches(branch, lines, role),
+        // They have no lines.
+        ast::StmtKind::For(_)
+        | ast::StmtKind::Factor(_)
+        | ast::StmtKind::Return(_)
+        | ast::StmtKind::Expr(_)
+        | ast::StmtKind::Error => {}
+    }
+}
+
+fn set_roles_of_branches(
+    branch: &mut ast::If,
+    lines: &mut std::slice::Iter<'_, &Line>,
+    role: &impl Fn(&Line) -> Option<Role>,
+) {
+    branch.then.statements.iter_mut().for_each(|s| set_roles(s, lines, role));
+    match &mut branch.otherwise {
+        Some(ast::Else::Block(block)) => block.statements.iter_mut().for_each(|s| set_roles(s, lines, role)),
+        Some(ast::Else::If(next, _)) => set_roles_of_branches(next, lines, role),
+        None => {}
     }
 }
 

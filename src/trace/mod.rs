@@ -9,5 +9,5 @@ mod minibatch;
 
 pub use crate::runtime::{Annotated, Line, MAX_LINES, NotAnnotated, annotate};
 pub use execution::{Choice, Trace, Tracer};
-pub use mask::Mask;
+pub use mask::{Mask, open};
 pub use minibatch::{NoMinibatch, Plate, Statement, take_statements};

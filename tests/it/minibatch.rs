@@ -3,6 +3,8 @@
 use unmask::foundation::{AnchorKind, Foundation, FoundationError, Minibatches, TuneOptions};
 use unmask::infer::anchors::{Anchors, Decoded, Drawn};
 use unmask::infer::{InferOptions, Method, Query, Silent, Weights};
+use unmask::runtime::random_stream;
+use unmask::trace::Tracer;
 use unmask::{Data, MinibatchOptions, Model, Plated};
 
 use super::foundation::small;
@@ -41,6 +43,52 @@ fn a_minibatch_is_the_program_of_its_iterations() {
     // Others for another number, the same for the same.
     let chosen = |index| plated.minibatch(3, 1, index).unwrap().chosen;
     assert!(chosen(0) == chosen(0) && (1..9).any(|i| chosen(i) != chosen(0)));
+}
+
+#[test]
+fn what_is_learned_of_a_plate_is_drawn_anew() {
+    let source =
+        "model m { given n: int; given x: real[n]; given g ~ normal(0, 1); sample a ~ flat() simulate normal(5, 2);
+        for t in 0..2 { given w[t]: real; }
+        plate i in 0..n {
+            let z = g + a * x[i];
+            observe y[i] ~ normal(z, 0.001) @ 1000.0 + i;
+            if a > 5 { observe u[i] ~ normal(y[i], 0.001); } else { observe u[i] ~ normal(-y[i], 0.001); }
+        } }";
+    let model = Model::from_source("m.ppl", source).unwrap();
+    let x: Vec<f64> = (0..9).map(|i| 1.0 + f64::from(i)).collect();
+    let data = Data::new().with("n", 9_i64).with("x", x.clone()).with("w", vec![1.0, 2.0]);
+    let plated = model.plated_lesson(&data).unwrap();
+    let minibatch = plated.minibatch(3, 1, 0).unwrap();
+    let target = minibatch.model.target(&Data::new()).unwrap();
+    let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, None);
+    let mut seen = Vec::new();
+    for index in 0..20 {
+        let trace = tracer.execution(&mut random_stream(1, index)).unwrap();
+        let value = |name: &str| {
+            let found = trace.choices.iter().find(|c| c.name == name);
+            found.unwrap_or_else(|| panic!("{name}")).value.as_f64().unwrap()
+        };
+        let (a, g) = (value("a"), value("g"));
+        for (i, chosen) in minibatch.chosen.iter().enumerate() {
+            let (y, u) = (value(&format!("y[{i}]")), value(&format!("u[{i}]")));
+            assert!((y - g - a * x[*chosen as usize]).abs() < 0.01, "{y} is not {g} + {a} {}", x[*chosen as usize]);
+            assert!((u - if a > 5.0 { y } else { -y }).abs() < 0.01);
+        }
+        assert!(trace.choices.iter().all(|c| c.name != "y[3]"));
+        seen.push((a, g));
+    }
+    assert!(seen.iter().any(|(a, _)| *a > 5.0) && seen.iter().any(|(a, _)| *a < 5.0));
+    assert!(seen.windows(2).all(|pair| pair[0].0 != pair[1].0 && pair[0].1 != pair[1].1));
+    // What is given stays; what has no plate is told.
+    let given = model.plated_lesson(&data.clone().with("g", 3.0)).unwrap().minibatch(2, 1, 0).unwrap();
+    let target = given.model.target(&Data::new()).unwrap();
+    let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, None);
+    let trace = tracer.execution(&mut random_stream(1, 0)).unwrap();
+    assert!(trace.choices.iter().all(|c| c.name != "g" || c.value.as_f64() == Some(3.0)));
+    let flat = Model::from_source("m.ppl", "model m { sample a ~ normal(0, 1); observe y ~ normal(a, 1); }").unwrap();
+    let error = flat.plated_lesson(&Data::new()).unwrap_err();
+    assert!(error.diagnostics()[0].message.contains("no plate with observations"), "{error:?}");
 }
 
 #[test]

@@ -358,6 +358,20 @@ fn errors_against_time_and_what_helps_are_measured() {
     // Little to gain: its coordinates are hardly correlated.
     assert!(gradients("covariances, short") < gradients("default"), "{helped}");
     assert!(helped["acceptance"].as_f64().unwrap() > 0.1, "{helped}");
+    // Where no test posterior is named, what was learned answers.
+    let pretrained = &results("pretrained")["posteriors"][NAME];
+    for weights in ["anchors alone", "weights that are built in", "pretrained: zero-shot"] {
+        let found = &pretrained[weights];
+        assert!(found["weighted"]["mean"].as_f64().unwrap() < 0.5, "{weights}: {found}");
+        assert!(found["ess"].as_f64().unwrap() > 100.0, "{weights}: {found}");
+    }
+    assert!(pretrained["pretrained: fine-tuned on minibatches, 2 steps"]["plain"]["sd"].as_f64().unwrap() > 0.0);
+    let predicted = results("predicted");
+    assert!(predicted["programs"].as_u64().unwrap() > 10);
+    let (nothing, runs) = (&predicted["quality"][0], &predicted["posteriors"][0]["runs"]);
+    assert!(nothing["random"]["r2"].as_f64().unwrap() < 0.1, "{nothing}");
+    assert!(runs["default"]["gradients"].as_u64().unwrap() > 4_000, "{runs}");
+    assert_eq!(nothing["posteriordb"]["rows"], 3);
 }
 
 #[test]

@@ -70,6 +70,15 @@ impl Database {
     /// Where there are none, they cannot be read or unpacked, or are not a JSON object; where the database means another
     /// program or data set by the posterior's name.
     pub fn data(&self, posterior: &Posterior) -> Result<Data, DatabaseError> {
+        let (path, text) = self.json(posterior)?;
+        Ok(Data::new().with_json(path.display().to_string(), text))
+    }
+
+    /// The same as text, and the file that it is from.
+    ///
+    /// # Errors
+    /// As [`Database::data`].
+    pub fn json(&self, posterior: &Posterior) -> Result<(PathBuf, String), DatabaseError> {
         let (path, folder) = match &self.layout {
             Layout::Repository => {
                 self.entry(posterior)?;
@@ -86,7 +95,7 @@ impl Database {
         if !value.is_object() {
             return Err(malformed("data", &path, format!("wanted is a JSON object, found {}", kind(&value))));
         }
-        Ok(Data::new().with_json(path.display().to_string(), text))
+        Ok((path, text))
     }
 
     /// The reference posterior of a posterior.

@@ -38,6 +38,8 @@ pub struct Posterior {
     pub program: String,
     /// The data set in posteriordb.
     pub data: String,
+    /// Posteriors of one family are near duplicates: the same program on other data, or nearly the same program.
+    pub family: String,
     /// Whether the paper's experiment trains on it or tests on it.
     pub split: Split,
 }

@@ -12,10 +12,10 @@ use super::toy::{failed, shown};
 use super::{Findings, Table};
 use crate::api::posteriordb::{Reference, Split};
 use crate::cli::console::Failure;
-use crate::density::{CompileOptions, LogDensity as _};
+use crate::density::CompileOptions;
 use crate::infer::{
-    AdviSettings, InferOptions, Method, NormalFamily, NutsSettings, Query, Silent, StreamPurpose, find_start, fit_advi,
-    sample_nuts, stream, weighted_draws,
+    AdviSettings, InferOptions, Method, NormalFamily, NutsSettings, Query, Silent, StreamPurpose, fit_advi,
+    sample_nuts, stream, uniform_start, weighted_draws,
 };
 use crate::plot::{Figure, Lines, Series};
 use crate::value::Posterior;
@@ -44,9 +44,6 @@ const ADVI_DRAWS: usize = 10_000;
 /// Draws of ours.
 const OURS: [usize; 3] = [1_000, 4_000, 16_000];
 
-/// Points tried as a start, as in Stan.
-const TRIES: usize = 100;
-
 /// How many settings of each grid a scale has.
 fn lengths(scale: Scale) -> (usize, usize) {
     match scale {
@@ -59,7 +56,7 @@ fn lengths(scale: Scale) -> (usize, usize) {
 /// How far draws are from a reference: root mean squares over scalars of the error of the mean (in standard deviations of the
 /// reference) and of the standard deviation (relative), and the mean of Wasserstein's distance W₁ to the reference draws (in the
 /// same unit).
-fn errors(posterior: &Posterior, reference: &Reference) -> Result<Value, String> {
+pub(super) fn errors(posterior: &Posterior, reference: &Reference) -> Result<Value, String> {
     let columns = scalars(posterior);
     let (mut means, mut sds, mut distances) = (Vec::new(), Vec::new(), Vec::new());
     for scalar in &reference.scalars {
@@ -144,7 +141,6 @@ fn classical(
     chains: usize,
     run: impl FnOnce(&crate::density::Density<'_>, &[Vec<f64>]) -> Result<Vec<Vec<f64>>, crate::infer::InferError>,
 ) -> Result<Posterior, Failure> {
-    use rand::RngExt as _;
     let wrong = |e: &dyn std::fmt::Display| failed(&input.posterior.name, e);
     let model = input.posterior.model()?;
     let target = model.target(&input.data)?;
@@ -155,10 +151,7 @@ fn classical(
         let mut starts = Vec::with_capacity(chains);
         for chain in 0..chains as u64 {
             let mut rng = stream(seed, StreamPurpose::Start, chain);
-            let mut uniform = |rng: &mut crate::infer::Stream| -> Vec<f64> {
-                (0..density.dimension()).map(|_| rng.random_range(-2.0..2.0)).collect()
-            };
-            let start = find_start(&density, &mut rng, TRIES, &mut uniform);
+            let start = uniform_start(&density, &mut rng);
             starts.push(start.ok_or_else(|| wrong(&"no start was found"))?);
         }
         run(&density, &starts).map_err(|e| wrong(&e))?
@@ -198,12 +191,12 @@ fn ours(input: &Input, draws: usize, seed: u64) -> Result<Given, Failure> {
 }
 
 /// One line of a picture: a method with its settings, each with what it gave.
-struct Curve {
-    name: &'static str,
-    points: Vec<(String, Value)>,
+pub(super) struct Curve {
+    pub name: &'static str,
+    pub points: Vec<(String, Value)>,
 }
 
-fn curves(study: &Study<'_>, input: &Input) -> Result<Vec<Curve>, Failure> {
+pub(super) fn curves(study: &Study<'_>, input: &Input) -> Result<Vec<Curve>, Failure> {
     let seed = study.arguments.seed;
     let (of_nuts, of_advi) = lengths(study.arguments.scale);
     let piece = |way: String, run: &dyn Fn() -> Result<Given, Failure>| -> Result<(String, Value), Failure> {
@@ -229,7 +222,7 @@ const MEASURES: [(&str, &str); 3] = [
     ("distance", "log10 W₁ of draws, sd"),
 ];
 
-fn figure(posterior: &str, curves: &[Curve]) -> Figure {
+pub(super) fn figure(posterior: &str, curves: &[Curve]) -> Figure {
     let panel = |(key, label): &(&str, &str)| {
         let number = |value: &Value, key: &str| value[key].as_f64().unwrap_or(f64::NAN);
         let series = curves.iter().map(|curve| Series {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::draws::FoundationDraws;
 use super::posteriordb::{Input, inputs};
 use super::scale::Scale;
 use super::study::Study;
@@ -12,17 +13,16 @@ use super::toy::{failed, shown};
 use super::{Findings, Table};
 use crate::cli::console::Failure;
 use crate::density::{CompileOptions, Evaluator, LogDensity};
-use crate::foundation::{Foundation, FoundationError};
-use crate::infer::anchors::Anchors;
+use crate::foundation::Foundation;
 use crate::infer::{
-    AdviSettings, Deadline, NormalApproximation, NormalFamily, NutsDraws, NutsSettings, Query, Silent, Stream,
-    StreamPurpose, Whitened, ess_bulk, find_start, fit_advi, pareto_smooth, r_hat, sample_nuts, stream,
+    AdviSettings, Deadline, NormalApproximation, NormalFamily, NutsDraws, NutsSettings, Silent, Stream, StreamPurpose,
+    Whitened, ess_bulk, find_start, fit_advi, pareto_smooth, r_hat, sample_nuts, stream, uniform_start,
 };
 
 /// The experiment's name.
 pub(super) const NAME: &str = "helped";
 
-const CHAINS: usize = 4;
+pub(super) const CHAINS: usize = 4;
 
 /// What chains must reach, in every coordinate (Vehtari et al. 2021; A.1 leaves it open).
 const ENOUGH: f64 = 400.0;
@@ -36,9 +36,9 @@ const ROUND: usize = 25;
 const MOST: usize = 20_000;
 
 /// Seconds after which chains are given up.
-const PATIENCE: f64 = 120.0;
+pub(super) const PATIENCE: f64 = 120.0;
 
-/// Points tried as a start, as in Stan.
+/// Draws tried as a start.
 const TRIES: usize = 100;
 
 /// Steps of ADVI, at most.
@@ -100,55 +100,19 @@ const WAYS: [(&str, Taken, usize); 7] = [
     ("covariances, shortest", Taken::Covariances, 20),
 ];
 
-/// What the foundation posterior gives: points by their coordinates, with normalised weights.
-struct Amortized {
-    points: Vec<Vec<f64>>,
-    weights: Vec<f64>,
-    log_weights: Vec<f64>,
-    seconds: f64,
-}
-
-impl Amortized {
-    fn of(input: &Input, foundation: &Foundation, seed: u64) -> Result<Self, Failure> {
-        let wrong = |e: &dyn std::fmt::Display| failed(&input.posterior.name, e);
-        let start = Instant::now();
-        let target = input.posterior.model()?.target(&input.data)?;
-        let query = Query::for_anchors::<FoundationError>(target.borrow(), seed).map_err(|e| wrong(&e))?;
-        let anchors = Anchors::new(&query.compiled, &query.prior).map_err(|e| wrong(&e))?;
-        let prepared = foundation.prepare(&query).map_err(|e| wrong(&e))?;
-        let drawn = prepared.draw(&anchors, DRAWS, None, (seed, 0)).map_err(|e| wrong(&e))?;
-        let log_weights: Vec<f64> =
-            drawn.iter().map(|d| d.target.map_or(f64::NEG_INFINITY, |(t, _)| t - d.log_proposal)).collect();
-        let smoothed = pareto_smooth(&log_weights).ok_or_else(|| wrong(&"no draw has positive density"))?;
-        let points = drawn.iter().map(|d| d.point(anchors.elements())).collect();
-        Ok(Self { points, weights: smoothed.weights, log_weights, seconds: start.elapsed().as_secs_f64() })
-    }
-
-    /// Points picked by their weights.
-    fn pick(&self, rng: &mut Stream) -> Vec<f64> {
-        use rand::RngExt as _;
-        let mut left: f64 = rng.random();
-        let chosen = self.weights.iter().position(|w| {
-            left -= w;
-            left < 0.0
-        });
-        self.points[chosen.unwrap_or(self.points.len() - 1)].clone()
-    }
-
-    /// The share of draws that Metropolis–Hastings accepts, each as the proposal after the one before, whatever the state
-    /// (Tierney 1994, the independence chain).
-    fn acceptance(&self, rng: &mut Stream) -> f64 {
-        use rand::RngExt as _;
-        let mut at = self.log_weights.first().copied().unwrap_or(f64::NEG_INFINITY);
-        let mut accepted = 0;
-        for proposed in self.log_weights.iter().skip(1) {
-            if at == f64::NEG_INFINITY || rng.random::<f64>() < (proposed - at).exp() {
-                at = *proposed;
-                accepted += 1;
-            }
+/// The share of draws that Metropolis–Hastings accepts, each as the proposal after the one before, whatever the state
+/// (Tierney 1994, the independence chain).
+fn acceptance(log_weights: &[f64], rng: &mut Stream) -> f64 {
+    use rand::RngExt as _;
+    let mut at = log_weights.first().copied().unwrap_or(f64::NEG_INFINITY);
+    let mut accepted = 0;
+    for proposed in log_weights.iter().skip(1) {
+        if at == f64::NEG_INFINITY || rng.random::<f64>() < (proposed - at).exp() {
+            at = *proposed;
+            accepted += 1;
         }
-        f64::from(accepted) / (self.log_weights.len() - 1) as f64
     }
+    f64::from(accepted) / (log_weights.len() - 1) as f64
 }
 
 /// Whether chains have mixed, and have draws enough.
@@ -161,65 +125,84 @@ fn suffices(draws: &NutsDraws) -> bool {
     })
 }
 
-/// Gradients until chains suffice, and whether they did.
-fn nuts(
+/// Chains that suffice.
+pub(super) struct Enough {
+    /// Gradients, warm-up and all.
+    pub gradients: u64,
+    pub draws: NutsDraws,
+    pub seconds: f64,
+}
+
+/// Gives a start.
+type Start<'s> = dyn FnMut(&dyn LogDensity, &mut Stream) -> Option<Vec<f64>> + 's;
+
+/// Chains until they suffice; `None` where they did not before their deadline. They run in the coordinates in which `normal` is standard, from
+/// starts that `start` gives in those of the density.
+pub(super) fn until_enough(
     density: &dyn LogDensity,
-    amortized: &Amortized,
-    (from, warmup): (Taken, usize),
+    normal: Option<&NormalApproximation>,
+    settings: NutsSettings,
     seed: u64,
-) -> Result<Option<Value>, String> {
-    use rand::RngExt as _;
+    start: &mut Start<'_>,
+) -> Result<Option<Enough>, String> {
     let begun = Instant::now();
     let counted = Counted { density, gradients: AtomicU64::new(0) };
-    let family = if from == Taken::Covariances { NormalFamily::FullRank } else { NormalFamily::MeanField };
-    let normal = match from {
-        Taken::Nothing | Taken::Starts => None,
-        Taken::Variances | Taken::Covariances => {
-            let normal = NormalApproximation::of_points(&amortized.points, &amortized.weights, family);
-            Some(normal.ok_or("the draws have no spread")?)
-        }
-    };
-    let whitened = normal.as_ref().map(|normal| Whitened { density: &counted, normal });
+    let whitened = normal.map(|normal| Whitened { density: &counted, normal });
     let target: &dyn LogDensity = whitened.as_ref().map_or(&counted, |whitened| whitened);
     let mut starts = Vec::with_capacity(CHAINS);
     for chain in 0..CHAINS as u64 {
         let mut rng = stream(seed, StreamPurpose::Start, chain);
-        let start = find_start(target, &mut rng, TRIES, &mut |rng| match (from, &normal) {
-            (Taken::Nothing, _) => (0..density.dimension()).map(|_| rng.random_range(-2.0..2.0)).collect(),
-            (_, None) => amortized.pick(rng),
-            (_, Some(normal)) => normal.whiten(&amortized.pick(rng)),
-        });
-        starts.push(start.ok_or("no start was found")?);
+        let start = start(&counted, &mut rng).ok_or("no start was found")?;
+        starts.push(normal.map_or_else(|| start.clone(), |normal| normal.whiten(&start)));
     }
-    let deadline = Deadline::after(Some(PATIENCE));
-    let settings = NutsSettings { warmup, draws: 4 * ROUND, deadline, ..NutsSettings::default() };
+    let settings = NutsSettings { draws: 4 * ROUND, ..settings };
     let mut enough = false;
     let drawn = sample_nuts(target, &starts, &settings, seed, &mut Silent, &mut |draws| {
         enough = suffices(draws);
         if enough || draws.draws() >= MOST { 0 } else { ROUND.max(draws.draws() / 10) }
     });
     let drawn = drawn.map_err(|e| e.to_string())?;
-    if !enough {
-        return Ok(None);
-    }
-    let divergences = drawn.statistics.iter().flatten().filter(|s| s.divergent).count();
-    Ok(Some(json!({
-        "gradients": counted.gradients.load(Ordering::Relaxed), "draws": drawn.draws(), "divergences": divergences,
-        "seconds": begun.elapsed().as_secs_f64(),
-    })))
+    let draws = normal.map_or_else(|| drawn.clone(), |normal| drawn.moved(|eta| normal.at(eta)));
+    let (gradients, seconds) = (counted.gradients.load(Ordering::Relaxed), begun.elapsed().as_secs_f64());
+    Ok(enough.then_some(Enough { gradients, draws, seconds }))
+}
+
+/// Gradients until chains suffice, and whether they did.
+fn nuts(
+    density: &dyn LogDensity,
+    amortized: &FoundationDraws,
+    (from, warmup): (Taken, usize),
+    seed: u64,
+) -> Result<Option<Value>, String> {
+    let family = if from == Taken::Covariances { NormalFamily::FullRank } else { NormalFamily::MeanField };
+    let normal = match from {
+        Taken::Nothing | Taken::Starts => None,
+        Taken::Variances | Taken::Covariances => {
+            Some(amortized.draws.normal(family).ok_or("the draws have no spread")?)
+        }
+    };
+    let deadline = Deadline::after(Some(PATIENCE));
+    let settings = NutsSettings { warmup, deadline, ..NutsSettings::default() };
+    let enough = until_enough(density, normal.as_ref(), settings, seed, &mut |density, rng| match from {
+        Taken::Nothing => uniform_start(density, rng),
+        Taken::Starts | Taken::Variances | Taken::Covariances => {
+            let picked = |rng: &mut Stream| amortized.draws.pick(rng).map(<[f64]>::to_vec).unwrap_or_default();
+            find_start(density, rng, TRIES, &mut |rng| picked(rng))
+        }
+    })?;
+    Ok(enough.map(|Enough { gradients, draws, seconds }| {
+        let divergences = draws.statistics.iter().flatten().filter(|s| s.divergent).count();
+        json!({ "gradients": gradients, "draws": draws.draws(), "divergences": divergences, "seconds": seconds })
+    }))
 }
 
 /// Steps of mean-field ADVI until the ELBO stands still, from a start as in Stan, and from the foundation posterior.
-fn advi(density: &dyn LogDensity, amortized: &Amortized, seed: u64) -> Result<Value, String> {
-    use rand::RngExt as _;
+fn advi(density: &dyn LogDensity, amortized: &FoundationDraws, seed: u64) -> Result<Value, String> {
     let settings = AdviSettings { max_steps: ADVI_STEPS, ..AdviSettings::default() };
     let mut rng = stream(seed, StreamPurpose::Start, 0);
-    let uniform = find_start(density, &mut rng, TRIES, &mut |rng| {
-        (0..density.dimension()).map(|_| rng.random_range(-2.0..2.0)).collect()
-    });
+    let uniform = uniform_start(density, &mut rng);
     let by_default = fit_advi(density, &uniform.ok_or("no start was found")?, &settings, seed, &mut Silent);
-    let normal = NormalApproximation::of_points(&amortized.points, &amortized.weights, NormalFamily::MeanField);
-    let normal = normal.ok_or("the draws have no spread")?;
+    let normal = amortized.draws.normal(NormalFamily::MeanField).ok_or("the draws have no spread")?;
     let whitened = Whitened { density, normal: &normal };
     let log_scale: f64 = match &normal.scale {
         crate::infer::NormalScale::Diagonal(sd) => sd.iter().map(|s| s.ln()).sum(),
@@ -236,7 +219,7 @@ fn advi(density: &dyn LogDensity, amortized: &Amortized, seed: u64) -> Result<Va
 fn run(study: &Study<'_>, input: &Input, foundation: &Foundation) -> Result<Value, Failure> {
     let seed = study.arguments.seed;
     let wrong = |e: &dyn std::fmt::Display| failed(&input.posterior.name, e);
-    let amortized = match Amortized::of(input, foundation, seed) {
+    let amortized = match FoundationDraws::of(input, foundation, DRAWS, seed) {
         Ok(amortized) => amortized,
         // What the network cannot read is part of the answer.
         Err(Failure::Told(error)) => {
@@ -262,12 +245,12 @@ fn run(study: &Study<'_>, input: &Input, foundation: &Foundation) -> Result<Valu
     Ok(json!({
         "posterior": input.posterior.name, "split": input.posterior.split.name(), "coordinates": density.dimension(),
         "foundation_seconds": amortized.seconds, "k_hat": k_hat,
-        "acceptance": amortized.acceptance(&mut rng), "ess": crate::infer::weights_ess(&amortized.weights),
+        "acceptance": acceptance(&amortized.log_weights, &mut rng), "ess": crate::infer::weights_ess(&amortized.draws.weights),
         "nuts": ways, "advi": advi(&density, &amortized, seed).unwrap_or_else(|reason| json!({ "failed": reason })),
     }))
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let n = values.len();
     match n {

@@ -5,10 +5,13 @@
 
 mod attention;
 mod cost;
+mod draws;
 mod helped;
 mod irt;
 mod paper;
 mod posteriordb;
+mod predicted;
+mod pretrained;
 mod scale;
 mod study;
 mod toy;
@@ -34,10 +37,10 @@ pub(super) struct ReproduceArgs {
     /// An experiment
     #[arg(value_parser = names(), hide_possible_values = false)]
     name: String,
-    /// Posteriors, such as `nes1976-nes` (posteriordb, cost, helped) [default: all that there are programs for; of `cost`, those to test on]
+    /// Posteriors, such as `nes1976-nes` (posteriordb, cost, pretrained, helped, predicted) [default: all that there are programs for; of `cost`, those to test on]
     #[arg(value_name = "POSTERIOR")]
     posteriors: Vec<String>,
-    /// A clone of https://github.com/stan-dev/posteriordb, or a folder with `index.json` and `data/` (posteriordb, cost, helped)
+    /// A clone of https://github.com/stan-dev/posteriordb, or a folder with `index.json` and `data/` (posteriordb, cost, pretrained, helped, predicted)
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
     /// How much: seconds, an hour on two cores, or the paper's own settings, for a GPU
@@ -117,9 +120,19 @@ const EXPERIMENTS: &[Experiment] = &[
         cost::cost,
     ),
     Experiment::of_posteriors(
+        pretrained::NAME,
+        "pretraining on posteriordb, zero-shot and fine-tuned on its test posteriors, beside NUTS and ADVI (A.9; needs --db)",
+        pretrained::pretrained,
+    ),
+    Experiment::of_posteriors(
         helped::NAME,
         "what foundation draws are worth as starts, mass matrix and proposals, on posteriordb (A.1; needs --db)",
         helped::helped,
+    ),
+    Experiment::of_posteriors(
+        predicted::NAME,
+        "what a program's embedding tells of NUTS: step size, mixing, mass matrix (A.1; needs --db)",
+        predicted::predicted,
     ),
 ];
 

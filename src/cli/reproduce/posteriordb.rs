@@ -29,6 +29,8 @@ const MOST_TIMES: usize = 16;
 /// A posterior with what the database has of it.
 pub(super) struct Input {
     pub posterior: &'static Posterior,
+    /// The data as text, and as values.
+    pub json: String,
     pub data: Data,
     pub reference: Reference,
 }
@@ -47,8 +49,11 @@ pub(super) fn inputs(study: &Study<'_>) -> Result<Vec<Input>, Failure> {
     let mut broken = Vec::new();
     let mut inputs = Vec::with_capacity(chosen.len());
     for posterior in chosen {
-        match (database.data(posterior), database.reference(posterior)) {
-            (Ok(data), Ok(reference)) => inputs.push(Input { posterior, data, reference }),
+        match (database.json(posterior), database.reference(posterior)) {
+            (Ok((path, json)), Ok(reference)) => {
+                let data = Data::new().with_json(path.display().to_string(), json.as_str());
+                inputs.push(Input { posterior, json, data, reference });
+            }
             (data, reference) => {
                 broken.extend(data.err().iter().chain(reference.err().iter()).map(Diagnostic::from));
             }
@@ -85,7 +90,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Posterior>, Failure> {
 }
 
 /// One posterior: draws, more of them where their Monte Carlo error is too large, and the comparison.
-fn run(study: &Study<'_>, Input { posterior, data, reference }: &Input) -> Result<Value, Failure> {
+fn run(study: &Study<'_>, Input { posterior, data, reference, .. }: &Input) -> Result<Value, Failure> {
     let (draws, most) = match study.arguments.scale {
         Scale::Smoke => (400, 400),
         Scale::Laptop | Scale::Paper => (10_000, 10_000 * MOST_TIMES),

@@ -61,6 +61,20 @@ pub(super) struct Study<'a> {
     pub sizes: Sizes,
 }
 
+/// What weights learn, and how.
+pub(super) struct Course {
+    /// For files.
+    pub name: String,
+    /// Programs: FILE or FILE=DATA.
+    pub files: Vec<String>,
+    /// The same for people.
+    pub shown: String,
+    /// Options of `unmask train` from the start, and those that are needed to go on as well.
+    pub options: Vec<String>,
+    pub always: Vec<String>,
+    pub seed: u64,
+}
+
 /// Weights, and how they were trained.
 pub(super) struct Trained {
     pub foundation: Arc<Foundation>,
@@ -142,14 +156,19 @@ impl<'a> Study<'a> {
         serde_json::from_str(&text).map_err(|e| plain("E0901", format!("cannot read `{}`: {e}", path.display())))
     }
 
-    /// The file of a program.
-    fn program(&self, name: &str) -> Result<PathBuf, Failure> {
-        let path = self.arguments.output.join("programs").join(format!("{name}.ppl"));
+    /// A file of the folder of programs.
+    pub fn text(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
+        let path = self.arguments.output.join("programs").join(name);
         if !path.exists() {
-            let source = PROGRAMS.iter().find(|(own, _)| *own == name).map_or("", |(_, source)| *source);
-            write_text(&path, source)?;
+            write_text(&path, text)?;
         }
         Ok(path)
+    }
+
+    /// The file of a program of the paper.
+    fn program(&self, name: &str) -> Result<PathBuf, Failure> {
+        let source = PROGRAMS.iter().find(|(own, _)| *own == name).map_or("", |(_, source)| *source);
+        self.text(&format!("{name}.ppl"), source)
     }
 
     /// A program with the inputs of its group.
@@ -168,9 +187,34 @@ impl<'a> Study<'a> {
     /// # Errors
     /// Where training fails before it has weights.
     pub fn trained(&self, form: &Form, group: Group, seed: u64, more: &[&str]) -> Result<Trained, Failure> {
-        let name = format!("{}-{}-{seed}", group.name, form.key());
+        let mut files = Vec::new();
+        for name in group.programs {
+            let file = self.program(name)?.display().to_string();
+            files.push(match group.inputs {
+                None => file,
+                Some(inputs) => format!("{file}={}", self.text(&format!("{}.json", group.name), inputs)?.display()),
+            });
+        }
+        let mut options = form.options(self.arguments.scale);
+        options.extend(more.iter().map(|word| (*word).to_owned()));
+        self.learned(&Course {
+            name: format!("{}-{}-{seed}", group.name, form.key()),
+            files,
+            shown: format!("{}.ppl", group.programs.join(".ppl ")),
+            options,
+            always: Vec::new(),
+            seed,
+        })
+    }
+
+    /// Weights that were trained in this way, now unless they were before.
+    ///
+    /// # Errors
+    /// Where training fails before it has weights.
+    pub fn learned(&self, course: &Course) -> Result<Trained, Failure> {
+        let name = &course.name;
         let weights = self.arguments.output.join("weights").join(format!("{name}.safetensors"));
-        let training = self.piece(&format!("train-{name}"), || self.train(form, group, seed, more, &weights))?;
+        let training = self.piece(&format!("train-{name}"), || self.train(course, &weights))?;
         // Only now: until what was measured is written, an interrupted run goes on from it.
         let checkpoint = beside(&weights, "checkpoint");
         if checkpoint.exists() {
@@ -179,32 +223,21 @@ impl<'a> Study<'a> {
         Ok(Trained { foundation: Arc::new(foundation(Some(&weights))?), training })
     }
 
-    fn train(&self, form: &Form, group: Group, seed: u64, more: &[&str], weights: &Path) -> Result<Value, Failure> {
+    fn train(&self, course: &Course, weights: &Path) -> Result<Value, Failure> {
         let checkpoint = beside(weights, "checkpoint");
-        let mut files = Vec::new();
-        for name in group.programs {
-            let file = self.program(name)?.display().to_string();
-            files.push(match group.inputs {
-                None => file,
-                Some(inputs) => {
-                    let path = self.arguments.output.join("programs").join(format!("{}.json", group.name));
-                    write_text(&path, inputs)?;
-                    format!("{file}={}", path.display())
-                }
-            });
-        }
         let device =
             Device::ALL.iter().find(|(_, own, _)| *own == self.arguments.device).map_or("cpu", |(name, ..)| name);
-        let mut options = form.options(self.arguments.scale);
-        options.extend(more.iter().map(|word| (*word).to_owned()));
-        options.extend(["--seed".to_owned(), seed.to_string()]);
-        let shown = format!("unmask train {}.ppl {}", group.programs.join(".ppl "), options.join(" "));
+        let mut options = course.options.clone();
+        options.extend(course.always.iter().cloned());
+        options.extend(["--seed".to_owned(), course.seed.to_string()]);
+        let shown = format!("unmask train {} {}", course.shown, options.join(" "));
         let mut words = vec!["unmask".to_owned(), "train".to_owned()];
-        words.extend(files);
+        words.extend(course.files.iter().cloned());
         words.extend(["-q".to_owned(), "--device".to_owned(), device.to_owned()]);
         words.extend(["-o".to_owned(), weights.display().to_string()]);
         if checkpoint.exists() {
             words.push("--resume".to_owned());
+            words.extend(course.always.iter().cloned());
         } else {
             words.extend(options);
         }

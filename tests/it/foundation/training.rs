@@ -191,3 +191,62 @@ fn options_that_do_not_go_together_are_refused() {
     let (code, told) = train(&["--preset", "paper", "--epochs", "3"]);
     assert!(code == Some(1) && told.contains("none.ppl"), "{told}");
 }
+
+#[test]
+fn a_program_that_gives_no_example_now_and_then_does_not_end_training() {
+    use std::sync::Arc;
+    use unmask::foundation::{Lesson, try_examples};
+    let coin = target("model m { sample a ~ normal(0, 1); observe y ~ normal(a, 1); }", &[]);
+    let now_and_then = {
+        let coin = coin.clone();
+        Lesson::Parts(Arc::new(move |_, number| (number % (1 << 40) == 0).then(|| coin.clone())))
+    };
+    let never = Lesson::Parts(Arc::new(|_, _| None));
+    let small = || small(AnchorKind::Laplace, 2);
+    let lessons = |second: &Lesson| vec![Lesson::Whole(coin.clone()), second.clone()];
+    let mut trainer = Trainer::new(small(), lessons(&now_and_then), options(4, 0.01)).unwrap();
+    let instead: Vec<usize> = (0..4).map(|_| trainer.step().unwrap().instead).collect();
+    // Every other example is of the second program, of which only the first can be made.
+    let batch = options(4, 0.01).batch;
+    assert_eq!(instead.iter().sum::<usize>(), 4 * batch / 2 - 1);
+    assert!(matches!(
+        Trainer::new(small(), lessons(&never), options(4, 0.01)),
+        Err(FoundationError::NoExamples { .. })
+    ));
+    assert!(try_examples(lessons(&never)[0].clone(), &small(), 8, 1).is_ok());
+    assert!(try_examples(now_and_then.clone(), &small(), 1, 1).is_ok());
+    assert!(try_examples(now_and_then, &small(), 2, 1).is_err());
+}
+
+#[test]
+fn programs_longer_than_the_context_are_learned_by_minibatches() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let program = "model m { given n: int; sample a ~ normal(0, 1); plate i in 0..n { observe y[i] ~ normal(a, 1); } }";
+    std::fs::write(path("m.ppl"), program).unwrap();
+    std::fs::write(path("m.json"), "{\"n\": 60}").unwrap();
+    let (file, output) = (format!("{}={}", path("m.ppl"), path("m.json")), path("w.safetensors"));
+    let train = |more: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_unmask"));
+        command.args(["train", &file, "-q", "-o", &output, "--width", "8", "--layers", "1", "--context", "128"]);
+        let steps = if more.contains(&"--resume") { "4" } else { "3" };
+        let ran = command.args(["--steps", steps, "--batch", "2", "--heldout", "2"]).args(more).output().unwrap();
+        (ran.status.success(), String::from_utf8(ran.stderr).unwrap())
+    };
+    let tokens = |i: usize| {
+        let text = std::fs::read_to_string(path("w.safetensors.metrics.jsonl")).unwrap();
+        let line: serde_json::Value = serde_json::from_str(text.lines().nth(i).unwrap()).unwrap();
+        line["tokens"].as_u64().unwrap()
+    };
+    // Without minibatches, what does not fit is told.
+    let (fine, stderr) = train(&[]);
+    assert!(fine && stderr.contains("`m` has") && stderr.contains("without some of its iterations"), "{stderr}");
+    let (fine, stderr) = train(&["--plate-k", "2"]);
+    assert!(fine && !stderr.contains("without"), "{stderr}");
+    // Two examples of two lines a step.
+    assert!(tokens(0) < 120, "{}", tokens(0));
+    let (fine, stderr) = train(&["--plate-k", "2", "--resume"]);
+    assert!(fine, "{stderr}");
+    let (fine, stderr) = train(&["--plate-k", "3", "--resume"]);
+    assert!(!fine && stderr.contains("minibatches of 2"), "{stderr}");
+}

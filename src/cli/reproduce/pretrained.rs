@@ -1,0 +1,354 @@
+//! The paper's experiment on posteriordb (A.9): pretraining on the training posteriors by minibatches, zero-shot answers on the test
+//! posteriors, and fine-tuning on each of these.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::cost::{self, Curve};
+use super::draws::FoundationDraws;
+use super::posteriordb::{Input, inputs};
+use super::scale::{Form, Scale};
+use super::study::{Course, Study};
+use super::toy::{failed, shown};
+use super::{Findings, Table};
+use crate::api::posteriordb::Split;
+use crate::cli::console::Failure;
+use crate::cli::train::{Program, lesson};
+use crate::foundation::{
+    AnchorKind, Foundation, FoundationError, Minibatches, Shape, TuneOptions, TuneReport, tokens_of, try_examples,
+};
+use crate::infer::Query;
+
+/// The experiment's name.
+pub(super) const NAME: &str = "pretrained";
+
+/// Observations of a minibatch, and tokens that the network reads (A.9).
+const MINIBATCH: usize = 5;
+const CONTEXT: usize = 512;
+
+/// Examples of a program that must be there before it is learned.
+const TRIED: u64 = 64;
+
+/// Draws that are judged.
+const DRAWS: usize = 1_000;
+
+/// How long pretraining is, and after how many steps of fine-tuning its weights are judged.
+struct Effort {
+    train: &'static [&'static str],
+    steps: &'static [u64],
+    draws: usize,
+}
+
+fn effort(scale: Scale) -> Effort {
+    match scale {
+        Scale::Smoke => Effort {
+            train: &[
+                "--width",
+                "16",
+                "--layers",
+                "1",
+                "--steps",
+                "3",
+                "--warmup",
+                "1",
+                "--heldout",
+                "4",
+                "--batch",
+                "4",
+            ],
+            steps: &[1, 2],
+            draws: 4,
+        },
+        Scale::Laptop => Effort {
+            train: &["--steps", "3000", "--warmup", "300", "--heldout", "256", "--batch", "4"],
+            steps: &[10, 100, 1_000],
+            draws: 32,
+        },
+        Scale::Paper => Effort {
+            train: &["--preset", "paper", "--examples", "380000", "--epochs", "50", "--batch", "4"],
+            steps: &[10, 100, 1_000],
+            draws: 64,
+        },
+    }
+}
+
+/// Weights that are compared: their names for files and for people, anchors, and whether the families of the test posteriors are
+/// learned too.
+struct Way {
+    key: &'static str,
+    label: &'static str,
+    anchors: &'static str,
+    families: bool,
+}
+
+const PRETRAINED: Way = Way { key: "posteriordb", label: "pretrained", anchors: "laplace", families: true };
+const OTHER_FAMILIES: Way = Way {
+    key: "posteriordb-other-families",
+    label: "pretrained, without families of the test posteriors",
+    anchors: "laplace",
+    families: false,
+};
+const WITHOUT_ANCHORS: Way =
+    Way { key: "posteriordb", label: "pretrained, without anchors", anchors: "none", families: true };
+
+/// What is learned, and what of it cannot be.
+struct Lessons<'i> {
+    inputs: Vec<&'i Input>,
+    left_out: Vec<String>,
+}
+
+/// A network that learned nothing.
+fn untrained() -> Result<Foundation, Failure> {
+    let wrong = |e: FoundationError| failed(NAME, e);
+    let bundled = Foundation::bundled().map_err(wrong)?;
+    let shape = Shape::Compact { width: 16, layers: 1, context: CONTEXT };
+    Foundation::untrained(bundled.encoding().clone(), AnchorKind::Laplace, shape, 0).map_err(wrong)
+}
+
+impl<'i> Lessons<'i> {
+    fn of(inputs: &'i [Input], seed: u64) -> Result<Self, Failure> {
+        let untrained = untrained()?;
+        let mut lessons = Self { inputs: Vec::new(), left_out: Vec::new() };
+        for input in inputs.iter().filter(|input| input.posterior.split == Split::Train) {
+            let (model, data) = (input.posterior.model()?, input.data.clone());
+            let target = model.target(&data)?;
+            let tried = tokens_of(&target, untrained.encoding()).and_then(|length| {
+                let plate_k = (length > CONTEXT).then_some(MINIBATCH as u64);
+                try_examples(lesson(Program { model, data, target }, plate_k), &untrained, TRIED, seed)
+            });
+            match tried {
+                Ok(()) => lessons.inputs.push(input),
+                Err(error) => lessons.left_out.push(format!("`{}`: {error}", input.posterior.name)),
+            }
+        }
+        Ok(lessons)
+    }
+
+    /// Weights that learned them, trained now unless they were before.
+    fn learned(&self, study: &Study<'_>, way: &Way, tested: &[&Input]) -> Result<(Foundation, Value), Failure> {
+        let of_test = |input: &Input| tested.iter().any(|t| t.posterior.family == input.posterior.family);
+        let own: Vec<&Input> = self.inputs.iter().copied().filter(|i| way.families || !of_test(i)).collect();
+        if own.is_empty() {
+            return Err(failed(NAME, "there is no training posterior to learn from"));
+        }
+        let form = Form::Ours { anchors: way.anchors };
+        let scale = study.arguments.scale;
+        let words = |words: &[&str]| -> Vec<String> { words.iter().map(|w| (*w).to_owned()).collect() };
+        let mut options = words(effort(scale).train);
+        options.extend(words(&["--context", &CONTEXT.to_string(), "--alpha", "0.001", "--clip", "1"]));
+        // The paper's own form is that of its preset.
+        if scale != Scale::Paper {
+            options.extend(words(&["--anchors", way.anchors]));
+        }
+        let seed = study.arguments.seed;
+        let mut files = Vec::with_capacity(own.len());
+        for input in &own {
+            let program = study.text(&format!("{}.ppl", input.posterior.program), input.posterior.source())?;
+            let data = study.text(&format!("{}.json", input.posterior.data), &input.json)?;
+            files.push(format!("{}={}", program.display(), data.display()));
+        }
+        let course = Course {
+            name: format!("{}-{}-{seed}", way.key, form.key()),
+            shown: format!("PROGRAM.ppl=DATA.json ({} of them)", files.len()),
+            files,
+            options,
+            always: words(&["--plate-k", &MINIBATCH.to_string()]),
+            seed,
+        };
+        let trained = study.learned(&course)?;
+        let foundation = std::sync::Arc::into_inner(trained.foundation);
+        Ok((foundation.ok_or_else(|| failed(NAME, "the weights are in use"))?, trained.training))
+    }
+}
+
+/// Which objective is fine-tuned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Objective {
+    /// Minibatches, each scaled to the whole.
+    Minibatches,
+    /// All of the data in each step.
+    Whole,
+}
+
+/// Weights that were fine-tuned for so many steps, and what they say.
+fn fine_tuned(
+    input: &Input,
+    weights: &Foundation,
+    (objective, steps, draws): (Objective, u64, usize),
+    seed: u64,
+) -> Result<Value, Failure> {
+    let wrong = |e: &dyn std::fmt::Display| failed(&input.posterior.name, e);
+    let begun = Instant::now();
+    let model = input.posterior.model()?;
+    let target = model.target(&input.data)?;
+    let options = TuneOptions { steps, draws, seed, ..TuneOptions::default() };
+    let mut bounds = Vec::new();
+    let more = |report: &TuneReport| {
+        bounds.push(report.bound);
+        true
+    };
+    let tuned = match objective {
+        Objective::Minibatches => {
+            let plated = model.plated(&input.data)?;
+            let mut make = |index: u64| plated.minibatch_target(MINIBATCH, seed, index);
+            let mut minibatches = Minibatches {
+                make: &mut make,
+                scale: plated.len() as f64 / MINIBATCH as f64,
+                is_local: &|name| plated.is_local(name),
+                batch: 4,
+            };
+            weights.tune_plated(&target, &mut minibatches, &options, more)
+        }
+        Objective::Whole => {
+            let query = Query::for_anchors::<FoundationError>(target.borrow(), seed).map_err(|e| wrong(&e))?;
+            weights.tune(&query, &options, more)
+        }
+    };
+    let tuned = tuned.map_err(|e| wrong(&e))?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let mut found = judged(input, &tuned, seed)?;
+    let drawn = found["seconds"].as_f64().unwrap_or(f64::NAN);
+    found["seconds"] = json!(seconds + drawn);
+    found["bound"] = json!(bounds.last());
+    Ok(found)
+}
+
+/// What weights say of a posterior; the reason where they say nothing.
+fn judged(input: &Input, weights: &Foundation, seed: u64) -> Result<Value, Failure> {
+    match FoundationDraws::of(input, weights, DRAWS, seed) {
+        Ok(drawn) => drawn.judged(input, seed),
+        Err(Failure::Told(error)) => Ok(json!({ "failed": error.diagnostics().first().map(|d| d.message.clone()) })),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A line of a table: what it is, and what was found.
+type Row = (String, Value);
+
+/// All that is measured of one posterior, and the lines of its picture.
+fn measured(study: &Study<'_>, input: &Input, ways: &[(&Way, &Foundation)]) -> Result<(Vec<Row>, Vec<Curve>), Failure> {
+    let seed = study.arguments.seed;
+    let Effort { steps, draws, .. } = effort(study.arguments.scale);
+    let name = &input.posterior.name;
+    let piece =
+        |key: String, make: &dyn Fn() -> Result<Value, Failure>| study.piece(&format!("{NAME}-{name}-{key}"), make);
+    let bundled = Foundation::bundled().map_err(|e| failed(NAME, e))?;
+    let untrained = untrained()?;
+    let mut rows = vec![
+        ("anchors alone".to_owned(), piece("anchors".into(), &|| judged(input, &untrained, seed))?),
+        ("weights that are built in".to_owned(), piece("bundled".into(), &|| judged(input, &bundled, seed))?),
+    ];
+    let mut curves = Vec::new();
+    let mut zero_shot = Vec::new();
+    for (way, weights) in ways {
+        let key = format!("{}-{}", way.key, way.anchors);
+        let found = piece(format!("zero-shot-{key}"), &|| judged(input, weights, seed))?;
+        zero_shot.push((way.label.to_owned(), found["plain"].clone()));
+        if let Some((_, point)) = zero_shot.last_mut().filter(|(_, point)| point.is_object()) {
+            point["seconds"] = found["seconds"].clone();
+        }
+        rows.push((format!("{}: zero-shot", way.label), found));
+    }
+    curves.push(Curve { name: "zero-shot", points: zero_shot });
+    let tuned = [
+        (&PRETRAINED, Objective::Minibatches, "minibatches", "fine-tuned on minibatches"),
+        (&PRETRAINED, Objective::Whole, "whole", "fine-tuned on all data"),
+        (&WITHOUT_ANCHORS, Objective::Minibatches, "minibatches", "the same without anchors"),
+    ];
+    for (way, objective, of, label) in tuned {
+        let Some((_, weights)) = ways.iter().find(|(own, _)| (own.key, own.anchors) == (way.key, way.anchors)) else {
+            continue;
+        };
+        let mut points = Vec::new();
+        for steps in steps {
+            let key = format!("tuned-{}-{}-{of}-{steps}", way.key, way.anchors);
+            let found = piece(key, &|| fine_tuned(input, weights, (objective, *steps, draws), seed))?;
+            if found["plain"].is_object() {
+                let mut point = found["plain"].clone();
+                point["seconds"] = found["seconds"].clone();
+                points.push((steps.to_string(), point));
+            }
+            rows.push((format!("{}: fine-tuned on {of}, {steps} steps", way.label), found));
+        }
+        curves.push(Curve { name: label, points });
+    }
+    Ok((rows, curves))
+}
+
+pub(super) fn pretrained(study: &Study<'_>) -> Result<Findings, Failure> {
+    let inputs = inputs(study)?;
+    let lessons = Lessons::of(&inputs, study.arguments.seed)?;
+    let mut tested: Vec<&Input> = inputs.iter().filter(|input| input.posterior.split == Split::Test).collect();
+    if tested.is_empty() {
+        tested.clone_from(&lessons.inputs);
+    }
+    let mut ways = Vec::new();
+    let mut training = serde_json::Map::new();
+    for way in [&PRETRAINED, &OTHER_FAMILIES, &WITHOUT_ANCHORS] {
+        // Of a few posteriors there may be none of other families.
+        let others = lessons.inputs.iter().any(|l| tested.iter().all(|t| t.posterior.family != l.posterior.family));
+        if way.families || others {
+            let (weights, how) = lessons.learned(study, way, &tested)?;
+            training.insert(way.label.to_owned(), how);
+            ways.push((way, weights));
+        }
+    }
+    let ways: Vec<(&Way, &Foundation)> = ways.iter().map(|(way, weights)| (*way, weights)).collect();
+    let (mut tables, mut figures, mut results) = (Vec::new(), Vec::new(), serde_json::Map::new());
+    for input in tested {
+        let name = &input.posterior.name;
+        let (rows, mut curves) = measured(study, input, &ways)?;
+        curves.extend(cost::curves(study, input)?);
+        figures.push((name.clone(), cost::figure(name, &curves)));
+        tables.push(table(name, &rows));
+        results.insert(name.clone(), Value::Object(rows.into_iter().collect()));
+    }
+    let mut notes = vec![
+        format!(
+            "`pretrained`: on {} training posteriors, by executions of their programs with the data's covariates; of programs that are longer \
+             than {CONTEXT} tokens, minibatches of {MINIBATCH} observations, which the network and the anchors see alone. `without families \
+             of the test posteriors`: on those of other families. `without anchors`: components are placed as the network says alone.",
+            lessons.inputs.len()
+        ),
+        format!(
+            "All then answer on all data: anchors see all, the network what fits into {CONTEXT} tokens. `zero-shot`: {DRAWS} draws as they \
+             come (the first three columns of errors) and weighted by the program's density (the next two). `anchors alone`: a network that \
+             learned nothing. Errors as in `cost`: root mean squares over scalars of means in reference standard deviations, of standard \
+             deviations relative; W₁ in standard deviations."
+        ),
+        format!(
+            "`fine-tuned on minibatches`: the evidence lower bound of four minibatches of {MINIBATCH} observations a step, scaled to all \
+             (A.8, A.9); `on whole`: of all data. Each number of steps is a run of its own, its rate falling to zero. Seconds are \
+             wall-clock, from text to draws, fine-tuning and all."
+        ),
+    ];
+    notes.extend(lessons.left_out.iter().map(|reason| format!("Not learned: {reason}.")));
+    Ok(Findings { results: json!({ "training": training, "posteriors": results }), tables, figures, notes })
+}
+
+fn table(name: &str, rows: &[Row]) -> Table {
+    let head = [
+        "weights",
+        "seconds",
+        "error of means, sd",
+        "relative error of sds",
+        "W₁ of draws, sd",
+        "weighted: means",
+        "sds",
+        "effective draws of 1,000",
+        "k̂",
+    ];
+    let cells = |(label, found): &Row| {
+        let number = |path: &[&str]| {
+            let at = path.iter().try_fold(found, |at, key| at.get(*key)).and_then(Value::as_f64);
+            at.map_or_else(|| "–".to_owned(), shown)
+        };
+        let mut cells = vec![label.clone(), number(&["seconds"])];
+        cells.extend(["mean", "sd", "distance"].map(|key| number(&["plain", key])));
+        cells.extend(["mean", "sd"].map(|key| number(&["weighted", key])));
+        cells.extend([number(&["ess"]), number(&["k_hat"])]);
+        cells
+    };
+    Table { title: format!("`{name}`"), head: head.map(str::to_owned).to_vec(), rows: rows.iter().map(cells).collect() }
+}
