@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -157,11 +156,20 @@ fn lessons(arguments: &TrainArgs, programs: Vec<Program>, foundation: &Foundatio
         // What has no length makes no example either, which is told there.
         let length = tokens_of(&program.target, foundation.encoding()).unwrap_or(0);
         let name = program.model.name().to_owned();
-        let lesson = lesson(program, arguments.plate_k.filter(|_| length > context));
-        if matches!(lesson, Lesson::Whole(_)) && length > context {
-            note(&format!(
-                "`{name}` has {length} tokens, more than the {context} of a context: the network reads it without some of its iterations"
-            ));
+        let wanted = arguments.plate_k.filter(|_| length > context).map(|k| (k as usize, foundation));
+        let (lesson, cut) = lesson(program, wanted);
+        let without = "the network reads it without some of its iterations, where it can";
+        match cut {
+            None if length > context => {
+                note(&format!("`{name}` has {length} tokens, more than the {context} of a context: {without}"));
+            }
+            Some(Err(reason)) => note(&format!(
+                "`{name}` has {length} tokens, more than the {context} of a context, and no minibatches ({reason}): {without}"
+            )),
+            Some(Ok(part)) if part > context => note(&format!(
+                "a minibatch of `{name}` has {part} tokens, more than the {context} of a context: {without}"
+            )),
+            Some(Ok(_)) | None => {}
         }
         lessons.push(lesson);
     }
@@ -169,14 +177,29 @@ fn lessons(arguments: &TrainArgs, programs: Vec<Program>, foundation: &Foundatio
     Ok(Lessons::from(lessons).with_random(random))
 }
 
-/// A program to learn from: minibatches of its plate, where these are wanted and it has one that is longer.
-pub(super) fn lesson(Program { model, data, target }: Program, plate_k: Option<u64>) -> Lesson {
-    let minibatches = |k: usize| {
-        let plated = model.plated_lesson(&data).ok().filter(|plated| plated.len() > k)?;
-        plated.minibatch_target(k, 0, 0).ok()?;
-        Some(Lesson::Parts(Arc::new(move |seed, number| plated.minibatch_target(k, seed, number).ok())))
-    };
-    plate_k.and_then(|k| minibatches(k as usize)).unwrap_or(Lesson::Whole(target))
+/// A program to learn from: where that is wanted, minibatches of so many iterations of its plate, with the tokens of one; or why it
+/// has none.
+pub(super) fn lesson(
+    Program { model, data, target }: Program,
+    wanted: Option<(usize, &Foundation)>,
+) -> (Lesson, Option<Result<usize, String>>) {
+    let Some((k, foundation)) = wanted else { return (Lesson::whole(target), None) };
+    let told = |error: Error| error.diagnostics().first().map_or_else(String::new, |d| d.message.clone());
+    let cut = model.plated_lesson(&data).map_err(told).and_then(|plated| {
+        if plated.len() <= k {
+            return Err(format!("its plate has {} iterations", plated.len()));
+        }
+        let part = plated.minibatch_target(k, 0, 0).map_err(|e| e.to_string())?;
+        let tokens = tokens_of(&part, foundation.encoding()).map_err(|e| e.to_string())?;
+        Ok((plated, tokens))
+    });
+    match cut {
+        Ok((plated, tokens)) => {
+            let part = move |seed, number| plated.minibatch_target(k, seed, number);
+            (Lesson::parts(target, part), Some(Ok(tokens)))
+        }
+        Err(reason) => (Lesson::whole(target), Some(Err(reason))),
+    }
 }
 
 /// Random program number `index` of `seed`, as a target: more often a hard one.

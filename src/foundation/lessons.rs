@@ -17,7 +17,7 @@ use crate::trace::{Mask, Tracer, annotate};
 const CHOICE: u64 = 0x6c65_7373_6f6e_7321;
 
 /// Programs by number.
-pub type Make = dyn Fn(u64, u64) -> Option<Target> + Send + Sync;
+type Make = dyn Fn(u64, u64) -> Option<Target> + Send + Sync;
 
 /// Programs that are made as they are needed.
 #[derive(Clone)]
@@ -40,30 +40,43 @@ impl fmt::Debug for RandomPrograms {
     }
 }
 
+/// A part of a program by seed and number, such as a minibatch of a plate.
+type MakePart = dyn Fn(u64, u64) -> Result<Target, FoundationError> + Send + Sync;
+
 /// A program to learn from.
 #[derive(Clone)]
-pub enum Lesson {
-    /// As it is.
-    Whole(Target),
-    /// A part of it each time, by seed and number, such as a minibatch of a plate.
-    Parts(Arc<Make>),
+pub struct Lesson {
+    whole: Target,
+    part: Option<Arc<MakePart>>,
 }
 
 impl Lesson {
-    fn number(&self, seed: u64, number: u64) -> Option<Target> {
-        match self {
-            Self::Whole(target) => Some(target.clone()),
-            Self::Parts(make) => make(seed, number),
-        }
+    /// A program as it is.
+    pub fn whole(whole: Target) -> Self {
+        Self { whole, part: None }
+    }
+
+    /// A program of which each example has the part that `part` gives for a seed and a number.
+    pub fn parts(
+        whole: Target,
+        part: impl Fn(u64, u64) -> Result<Target, FoundationError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { whole, part: Some(Arc::new(part)) }
+    }
+
+    /// The program's name.
+    pub(super) fn name(&self) -> String {
+        self.whole.runtime.program.model(self.whole.model).name.to_string()
+    }
+
+    pub(super) fn number(&self, seed: u64, number: u64) -> Result<Target, FoundationError> {
+        self.part.as_ref().map_or_else(|| Ok(self.whole.clone()), |part| part(seed, number))
     }
 }
 
 impl fmt::Debug for Lesson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Whole(target) => f.debug_tuple("Whole").field(target).finish(),
-            Self::Parts(_) => f.debug_struct("Parts").finish_non_exhaustive(),
-        }
+        f.debug_struct("Lesson").field("whole", &self.whole).field("in_parts", &self.part.is_some()).finish()
     }
 }
 
@@ -88,7 +101,7 @@ pub struct Lessons {
 
 impl From<Vec<Target>> for Lessons {
     fn from(programs: Vec<Target>) -> Self {
-        Self::from(programs.into_iter().map(Lesson::Whole).collect::<Vec<_>>())
+        Self::from(programs.into_iter().map(Lesson::whole).collect::<Vec<_>>())
     }
 }
 
@@ -112,9 +125,7 @@ impl Lessons {
     /// A number that changes with the programs and their data: of what one execution of each chooses.
     pub(super) fn fingerprint(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
-        let targets = self.programs.iter().map(|lesson| lesson.number(CHOICE, 0));
-        for (i, target) in targets.enumerate() {
-            let Some(target) = target else { continue };
+        for (i, Lesson { whole: target, .. }) in self.programs.iter().enumerate() {
             let mut rng: Stream = random_stream(CHOICE, i as u64);
             let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, None);
             // What cannot be executed makes no example either, which is told there.
@@ -130,18 +141,31 @@ impl Lessons {
         self.programs.len()
     }
 
-    /// The program of an example, a function of all of these alone: another attempt gives another random program, or part of a
-    /// program; `instead` places after its own is another program.
-    pub(super) fn of_example(&self, seed: u64, index: u64, (attempt, instead): (u64, u64)) -> Option<Target> {
+    /// The program of an example, a function of the two alone; `None`: a random one.
+    pub(super) fn of_example(&self, seed: u64, index: u64) -> Option<usize> {
+        let n = self.programs.len();
         let mut rng: Stream = random_stream(seed ^ CHOICE, index);
-        let random = self.random.as_ref().filter(|r| self.programs.is_empty() || rng.random::<f64>() < r.share);
-        match random {
-            Some(random) => (random.make)(seed, index.wrapping_add(attempt << 40)),
-            None => {
-                let n = self.programs.len().max(1) as u64;
-                let chosen = self.programs.get(((index + instead) % n) as usize)?;
-                chosen.number(seed, (index / n).wrapping_add(attempt << 40))
+        let random = self.random.as_ref().is_some_and(|r| n == 0 || rng.random::<f64>() < r.share);
+        (n > 0 && !random).then(|| (index % n as u64) as usize)
+    }
+
+    /// What an example of a program is made of, and the program's name; another attempt gives another part of it, or another random
+    /// program.
+    pub(super) fn attempt(
+        &self,
+        program: Option<usize>,
+        (seed, index, attempt): (u64, u64, u64),
+    ) -> (String, Result<Target, FoundationError>) {
+        let number = |n: u64| (index / n.max(1)).wrapping_add(attempt << 40);
+        match (program.and_then(|at| self.programs.get(at)), &self.random) {
+            (Some(lesson), _) => (lesson.name(), lesson.number(seed, number(self.programs.len() as u64))),
+            (None, random) => {
+                let made = random.as_ref().and_then(|random| (random.make)(seed, number(1)));
+                (RANDOM.to_owned(), made.ok_or_else(|| FoundationError::Minibatch { reason: "there are none".into() }))
             }
         }
     }
 }
+
+/// What random programs are called.
+const RANDOM: &str = "random programs";

@@ -17,7 +17,7 @@ use super::familiarity::{Familiarity, embedding};
 use super::head::OUTPUTS;
 use super::lessons::{Lesson, Lessons};
 use super::weights::{Foundation, Restored};
-use crate::infer::Stream;
+use crate::infer::{Stream, Target};
 use crate::network::{Adam, AdamOptions, AdamStep, Batch, Device, Placement, Seeds, load_checkpoint, save_checkpoint};
 use crate::runtime::random_stream;
 use crate::trace::Mask;
@@ -141,33 +141,30 @@ impl Source {
     /// Example number `index` of all; where its program gives none, one of another program.
     fn example(&self, index: u64) -> Result<Example, FoundationError> {
         let index = self.limit.map_or(index, |limit| index % limit.max(1));
-        let programs = self.lessons.programs();
-        match self.example_of(index, 0) {
-            Err(FoundationError::NoExamples { .. }) if programs > 1 => {
-                let others = (1..programs as u64).find_map(|instead| self.example_of(index, instead).ok());
-                let example = others.map(|example| Example { is_instead: true, ..example });
-                example.map_or_else(|| self.example_of(index, 0), Ok)
-            }
-            made => made,
-        }
+        let (own, n) = (self.lessons.of_example(self.seed, index), self.lessons.programs());
+        self.example_of(index, own).or_else(|error| {
+            // After a random program, the one whose turn it would be comes first.
+            let first = own.map_or(index as usize, |own| own + 1);
+            let others = (first..first + n).map(|at| at % n).filter(|at| Some(*at) != own);
+            let instead = others.filter_map(|at| self.example_of(index, Some(at)).ok()).next();
+            instead.map(|example| Example { is_instead: true, ..example }).ok_or(error)
+        })
     }
 
-    /// Example number `index`, of the program that is `instead` places after its own.
-    fn example_of(&self, index: u64, instead: u64) -> Result<Example, FoundationError> {
+    /// Example number `index`, of a program by its place or (`None`) of a random one.
+    fn example_of(&self, index: u64, program: Option<usize>) -> Result<Example, FoundationError> {
         let mut last = None;
         for attempt in 0..TRIES {
-            let Some(lesson) = self.lessons.of_example(self.seed, index, (attempt, instead)) else { continue };
+            let (name, lesson) = self.lessons.attempt(program, (self.seed, index, attempt));
             let mut rng: Stream = random_stream(self.seed.wrapping_add(attempt << 40), index);
-            match Example::draw(&lesson, &self.encoding, self.context, &self.options, &mut rng) {
+            let draw = |lesson: Target| Example::draw(&lesson, &self.encoding, self.context, &self.options, &mut rng);
+            match lesson.and_then(draw) {
                 Ok(example) => return Ok(example),
                 Err(error @ FoundationError::Runtime(_)) => return Err(error),
-                Err(error) => last = Some((lesson, error)),
+                Err(error) => last = Some((name, error.to_string())),
             }
         }
-        let (program, reason) = last.map_or_else(
-            || ("random programs".to_owned(), "there are none".to_owned()),
-            |(lesson, error)| (lesson.runtime.program.model(lesson.model).name.to_string(), error.to_string()),
-        );
+        let (program, reason) = last.unwrap_or_default();
         Err(FoundationError::NoExamples { program, reason })
     }
 
@@ -265,7 +262,8 @@ impl Trainer {
         let trainer = Self { foundation, placement, adam, options, lessons, fingerprint, best: None, batches: None };
         // Others would stand in for it all the time.
         let source = trainer.source();
-        (0..source.lessons.programs() as u64).into_par_iter().try_for_each(|i| source.example_of(i, 0).map(|_| ()))?;
+        let programs = source.lessons.programs();
+        (0..programs).into_par_iter().try_for_each(|i| source.example_of(i as u64, Some(i)).map(|_| ()))?;
         Ok(trainer)
     }
 

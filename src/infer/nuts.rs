@@ -199,7 +199,7 @@ pub fn find_start(
 /// Points that are tried as a start.
 pub(super) const TRIES: usize = 200;
 
-/// A start as Stan takes it: uniform on (−2, 2) in unconstrained coordinates.
+/// A start as Stan takes it, uniform on (−2, 2) in unconstrained coordinates; of more points than Stan tries.
 pub fn uniform_start(density: &dyn LogDensity, rng: &mut Stream) -> Option<Vec<f64>> {
     find_start(density, rng, TRIES, &mut |rng| uniform_point(density.dimension(), rng))
 }

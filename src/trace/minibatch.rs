@@ -189,12 +189,15 @@ impl Plate {
     ) -> Self {
         let mut file = annotated.file();
         let statements = take_statements(&mut file, &annotated.lines);
-        let pieces = statements.into_iter().map(|Statement { mut statement, lines, iteration }| {
+        let pieces = statements.into_iter().map(|Statement { mut statement, lines, .. }| {
             change(&mut statement, &mut lines.iter());
+            // Lines without a subscript that a branch has beside those of the plate are of the same iteration.
+            let mut own = lines.iter().filter(|l| self.has(&l.variable)).map(|l| l.indices.first().copied());
+            let first = own.next().flatten();
             Piece {
                 text: syntax::print_statement(&statement),
                 random: lines.iter().any(|l| l.random),
-                iteration: iteration.filter(|_| lines.iter().any(|l| self.has(&l.variable))),
+                iteration: first.filter(|_| own.all(|other| other == first)),
                 names: lines.into_iter().map(|l| l.name.clone()).collect(),
             }
         });

@@ -80,6 +80,13 @@ fn what_is_learned_of_a_plate_is_drawn_anew() {
     }
     assert!(seen.iter().any(|(a, _)| *a > 5.0) && seen.iter().any(|(a, _)| *a < 5.0));
     assert!(seen.windows(2).all(|pair| pair[0].0 != pair[1].0 && pair[0].1 != pair[1].1));
+    // Lines of their own in branches are of the branch's iteration.
+    let branching = "model m { given n: int; sample a ~ normal(0, 1); plate i in 0..n {
+        if a > 0 { let z = a + 1; observe y[i] ~ normal(z, 1); } else { observe y[i] ~ normal(a, 1); } } }";
+    let branching = Model::from_source("m.ppl", branching).unwrap();
+    let minibatch = branching.plated_lesson(&Data::new().with("n", 9_i64)).unwrap().minibatch(2, 1, 0).unwrap();
+    assert!(minibatch.model.plated_lesson(&Data::new()).is_err_and(|e| e.diagnostics()[0].code == "E0723"));
+    assert_eq!(minibatch.model.simulate(&Data::new(), 5, 1).unwrap().values("y[1]").count(), 5);
     // What is given stays; what has no plate is told.
     let given = model.plated_lesson(&data.clone().with("g", 3.0)).unwrap().minibatch(2, 1, 0).unwrap();
     let target = given.model.target(&Data::new()).unwrap();

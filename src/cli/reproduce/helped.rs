@@ -33,10 +33,10 @@ const DRAWS: usize = 1_000;
 
 /// Draws after which chains are looked at, of each, and the most of them.
 const ROUND: usize = 25;
-const MOST: usize = 20_000;
+pub(super) const MOST: usize = 20_000;
 
 /// Seconds after which chains are given up.
-pub(super) const PATIENCE: f64 = 120.0;
+const PATIENCE: f64 = 120.0;
 
 /// Draws tried as a start.
 const TRIES: usize = 100;
@@ -250,7 +250,38 @@ fn run(study: &Study<'_>, input: &Input, foundation: &Foundation) -> Result<Valu
     }))
 }
 
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
+/// Gradients that NUTS took, in `row[key][way]["gradients"]`, over those of the first way; with medians.
+pub(super) fn costs(rows: &[Value], key: &str, ways: &[&str]) -> Table {
+    let gradients = |row: &Value, way: &str| row[key][way]["gradients"].as_f64();
+    let (default, others) = (ways.first().copied().unwrap_or_default(), ways.get(1..).unwrap_or_default());
+    // What was given up took more than any number.
+    let ratio = |row: &Value, way: &str| Some(gradients(row, way).unwrap_or(f64::INFINITY) / gradients(row, default)?);
+    let dash = || "–".to_owned();
+    let cells = |row: &Value| {
+        let mut cells = vec![row["posterior"].as_str().unwrap_or_default().to_owned()];
+        cells.push(gradients(row, default).map_or_else(dash, |n| format!("{n:.0}")));
+        cells.extend(others.iter().map(|way| ratio(row, way).map_or_else(dash, shown)));
+        cells
+    };
+    let mut table: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    for (label, split) in [("test", "test"), ("training", "train")] {
+        let own = || rows.iter().filter(|row| row["split"] == split && gradients(row, default).is_some());
+        let mut cells = vec![format!("median of {} {label} posteriors", own().count())];
+        cells.push(shown(median(own().filter_map(|row| gradients(row, default)).collect())));
+        cells.extend(others.iter().map(|way| shown(median(own().filter_map(|row| ratio(row, way)).collect()))));
+        table.push(cells);
+    }
+    let mut head = vec!["posterior".to_owned(), format!("gradients, {default}")];
+    head.extend(others.iter().map(|way| (*way).to_owned()));
+    Table {
+        title: "NUTS: gradients until R̂ ≤ 1.01 and ESS ≥ 400 in every coordinate that is sampled in, warm-up and all, over those by default"
+            .to_owned(),
+        head,
+        rows: table,
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let n = values.len();
     match n {
@@ -270,34 +301,8 @@ pub(super) fn helped(study: &Study<'_>) -> Result<Findings, Failure> {
             break;
         }
     }
-    let gradients = |row: &Value, way: &str| row["nuts"][way]["gradients"].as_f64();
-    // What was given up took more than any number.
-    let ratio =
-        |row: &Value, way: &str| Some(gradients(row, way).unwrap_or(f64::INFINITY) / gradients(row, WAYS[0].0)?);
-    let mut head = vec!["posterior".to_owned(), "gradients, default".to_owned()];
-    head.extend(WAYS.iter().skip(1).map(|(name, ..)| (*name).to_owned()));
+    let nuts = costs(&rows, "nuts", &WAYS.map(|(name, ..)| name));
     let dash = || "–".to_owned();
-    let cells = |row: &Value| {
-        let mut cells = vec![row["posterior"].as_str().unwrap_or_default().to_owned()];
-        cells.push(gradients(row, WAYS[0].0).map_or_else(dash, |n| format!("{n:.0}")));
-        cells.extend(WAYS.iter().skip(1).map(|(way, ..)| ratio(row, way).map_or_else(dash, shown)));
-        cells
-    };
-    let mut table: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    for (label, split) in [("median of the test posteriors", "test"), ("median of the training posteriors", "train")] {
-        let own = || rows.iter().filter(|row| row["split"] == split);
-        let mut cells = vec![label.to_owned(), shown(median(own().filter_map(|r| gradients(r, WAYS[0].0)).collect()))];
-        let of = |way: &str| shown(median(own().filter_map(|row| ratio(row, way)).collect()));
-        cells.extend(WAYS.iter().skip(1).map(|(way, ..)| of(way)));
-        table.push(cells);
-    }
-    let nuts = Table {
-        title:
-            "NUTS: gradients until R̂ ≤ 1.01 and ESS ≥ 400 in every coordinate, warm-up and all, over those by default"
-                .to_owned(),
-        head,
-        rows: table,
-    };
     let head = [
         "posterior",
         "MH: proposals accepted",
@@ -342,7 +347,7 @@ pub(super) fn helped(study: &Study<'_>) -> Result<Findings, Failure> {
             "{CHAINS} chains. `default`: starts uniform on (−2, 2) in unconstrained coordinates, as in Stan, and a warm-up of 1,000 draws \
              a chain; `short`: of 200, or of 50 where the foundation posterior gives the mass matrix; `shortest`: of 20. `starts`: \
              weighted draws of the foundation posterior (weights that are built in, {DRAWS} draws). `variances`, `covariances`: so are the \
-             mass matrix (the chains run in coordinates in which these draws have unit covariance). Chains are looked at every {ROUND} draws or tenth, whichever is more, and given up after {MOST} draws or \
+             mass matrix (the chains run in coordinates in which these draws have unit covariance). Chains are looked at every {ROUND} draws or tenth, whichever is more, in the coordinates that they run in, and given up after {MOST} draws or \
              {PATIENCE} s (–)."
         ),
         "The gradients that anchors need for Newton steps (about twice the number of coordinates for each Hessian, some tens of these) are \

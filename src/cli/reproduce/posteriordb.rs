@@ -40,7 +40,14 @@ pub(super) struct Input {
 /// # Errors
 /// All that is missing or wrong.
 pub(super) fn inputs(study: &Study<'_>) -> Result<Vec<Input>, Failure> {
-    let chosen = chosen(&study.arguments.posteriors)?;
+    inputs_of(study, chosen(&study.arguments.posteriors)?)
+}
+
+/// Some posteriors.
+///
+/// # Errors
+/// All that is missing or wrong.
+pub(super) fn inputs_of(study: &Study<'_>, chosen: Vec<&'static Posterior>) -> Result<Vec<Input>, Failure> {
     let Some(folder) = &study.arguments.db else {
         return Err(Failure::Usage("this experiment needs `--db DIR`"));
     };
@@ -80,7 +87,7 @@ fn told(diagnostics: Vec<Diagnostic>) -> Failure {
 }
 
 /// Those that are named, each once, or all.
-fn chosen(names: &[String]) -> Result<Vec<&'static Posterior>, Failure> {
+pub(super) fn chosen(names: &[String]) -> Result<Vec<&'static Posterior>, Failure> {
     if names.is_empty() {
         return Ok(posteriors().iter().collect());
     }

@@ -3,9 +3,10 @@
 
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::helped::{CHAINS, Enough, PATIENCE, median, until_enough};
+use super::helped::{CHAINS, Enough, MOST, costs, until_enough};
 use super::posteriordb::{Input, inputs};
 use super::scale::Scale;
 use super::study::Study;
@@ -28,19 +29,20 @@ pub(super) const NAME: &str = "predicted";
 /// Seeds of random programs: apart from those of training.
 const PROGRAMS: u64 = 0x7072_6564_6963_7421;
 
-/// Chains of a random program, with draws and warm-up of each, seconds for them, and what counts as mixed.
+/// Chains of a random program, with draws and warm-up of each, doublings of a trajectory at most, and what counts as mixed.
 const LEARNED_CHAINS: u64 = 2;
 const LEARNED_DRAWS: usize = 300;
-const LEARNED_SECONDS: f64 = 5.0;
+const LEARNED_DEPTH: u32 = 8;
 const MIXED: f64 = 1.05;
 
-/// Seconds for the chains of a posterior where nothing is to be shown.
+/// Seconds for the chains of a posterior, and where nothing is to be shown.
+const SECONDS: f64 = 30.0;
 const SMOKE_SECONDS: f64 = 3.0;
 
 /// Parts in cross-validation.
 const FOLDS: usize = 5;
 
-/// Penalties of ridge regression that are tried, a row's weight of one each.
+/// Penalties of ridge regression that are tried: of the squared weights of standardised features, beside the sum of squared errors.
 const PENALTIES: [f64; 6] = [1e-1, 1.0, 1e1, 1e2, 1e3, 1e4];
 
 fn programs(scale: Scale) -> u64 {
@@ -120,19 +122,31 @@ fn learned(index: u64, foundation: &Foundation, seed: u64) -> Option<(Told, Foun
     let starts: Option<Vec<Vec<f64>>> = (0..LEARNED_CHAINS)
         .map(|chain| uniform_start(&density, &mut stream(seed ^ index, StreamPurpose::Start, chain)))
         .collect();
-    let deadline = Deadline::after(Some(LEARNED_SECONDS));
-    let settings = NutsSettings { warmup: LEARNED_DRAWS, draws: LEARNED_DRAWS, deadline, ..NutsSettings::default() };
+    let settings = NutsSettings {
+        warmup: LEARNED_DRAWS,
+        draws: LEARNED_DRAWS,
+        max_tree_depth: LEARNED_DEPTH,
+        ..NutsSettings::default()
+    };
     let drawn = sample_nuts(&density, &starts?, &settings, seed, &mut Silent, &mut |_| 0).ok()?;
-    (drawn.draws() == LEARNED_DRAWS).then_some(())?;
     Found::of(&drawn, MIXED).map(|found| (told, found))
 }
 
-/// Ridge regression on standardised features.
+/// Ridge regression: the middle, and a weight for what each feature is away from its mean.
+#[derive(Serialize, Deserialize)]
 struct Ridge {
     mean: Vec<f64>,
-    scale: Vec<f64>,
-    weights: DVector<f64>,
+    weights: Vec<f64>,
     middle: f64,
+}
+
+/// A prediction that was learned: what is asked, from what, and how good it is on other random programs.
+#[derive(Serialize, Deserialize)]
+struct Fit {
+    asked: usize,
+    from: usize,
+    ridge: Ridge,
+    quality: Value,
 }
 
 impl Ridge {
@@ -141,19 +155,20 @@ impl Ridge {
         let mean: Vec<f64> = (0..d).map(|j| features.iter().map(|x| x[j]).sum::<f64>() / n).collect();
         let variance = |j: usize| features.iter().map(|x| (x[j] - mean[j]).powi(2)).sum::<f64>() / n;
         // What never changes says nothing.
-        let scale: Vec<f64> =
-            (0..d).map(|j| variance(j).sqrt()).map(|s| if s > 1e-9 { s } else { f64::INFINITY }).collect();
+        let inverse: Vec<f64> =
+            (0..d).map(|j| variance(j).sqrt()).map(|s| if s > 1e-9 { 1.0 / s } else { 0.0 }).collect();
         let middle = answers.iter().sum::<f64>() / n;
-        let x = DMatrix::from_fn(features.len(), d, |i, j| (features[i][j] - mean[j]) / scale[j]);
+        let x = DMatrix::from_fn(features.len(), d, |i, j| (features[i][j] - mean[j]) * inverse[j]);
         let y = DVector::from_fn(answers.len(), |i, _| answers[i] - middle);
         let normal = x.tr_mul(&x) + DMatrix::identity(d, d) * penalty;
         let weights = normal.cholesky()?.solve(&x.tr_mul(&y));
-        Some(Self { mean, scale, weights, middle })
+        let weights = weights.iter().zip(&inverse).map(|(w, s)| w * s).collect();
+        Some(Self { mean, weights, middle })
     }
 
     fn predict(&self, x: &[f64]) -> f64 {
-        let terms = x.iter().zip(&self.mean).zip(&self.scale).zip(self.weights.iter());
-        self.middle + terms.map(|(((x, m), s), w)| (x - m) / s * w).sum::<f64>()
+        let terms = x.iter().zip(&self.mean).zip(&self.weights);
+        self.middle + terms.map(|((x, mean), weight)| (x - mean) * weight).sum::<f64>()
     }
 
     /// With the penalty that does best in cross-validation, and the predictions there, each by the other parts. Rows of one program
@@ -180,7 +195,7 @@ impl Ridge {
 
 /// Of what a prediction is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
+enum Basis {
     /// Nothing: the mean of what was seen.
     Nothing,
     /// The scale of the coordinate's prior.
@@ -191,14 +206,14 @@ enum From {
     Both,
 }
 
-const FROM: [(From, &str); 4] = [
-    (From::Nothing, "nothing (their mean)"),
-    (From::Prior, "the prior's scale"),
-    (From::Embedding, "the embedding"),
-    (From::Both, "both"),
+const FROM: [(Basis, &str); 4] = [
+    (Basis::Nothing, "nothing (their mean)"),
+    (Basis::Prior, "the prior's scale"),
+    (Basis::Embedding, "the embedding"),
+    (Basis::Both, "both"),
 ];
 
-impl From {
+impl Basis {
     fn of_coordinate(self, told: &Told, i: usize) -> Vec<f64> {
         let (row, prior) = &told.coordinates[i];
         match self {
@@ -235,7 +250,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn of<'r>(pairs: impl Iterator<Item = (&'r Told, &'r Found)>, asked: usize, from: From) -> Self {
+    fn of<'r>(pairs: impl Iterator<Item = (&'r Told, &'r Found)>, asked: usize, from: Basis) -> Self {
         let mut rows = Self::default();
         for (group, (told, found)) in pairs.enumerate() {
             let own: Vec<(Vec<f64>, f64)> = match asked {
@@ -277,7 +292,7 @@ struct Tried<'i> {
 }
 
 /// Warm-up of chains whose mass matrix is predicted.
-const WARMUP: usize = 50;
+const WARMUP: usize = 200;
 
 fn try_posterior<'i>(
     study: &Study<'_>,
@@ -303,7 +318,7 @@ fn try_posterior<'i>(
         };
         let predicted = predict(&told);
         let priors: Vec<f64> = told.coordinates.iter().map(|(_, prior)| *prior).collect();
-        let patience = if study.arguments.scale == Scale::Smoke { SMOKE_SECONDS } else { PATIENCE };
+        let patience = if study.arguments.scale == Scale::Smoke { SMOKE_SECONDS } else { SECONDS };
         let default = NutsSettings::default();
         let short = NutsSettings { warmup: WARMUP, ..default };
         let informed = NutsSettings { initial_step: predicted.log_step.exp(), ..short };
@@ -345,22 +360,30 @@ pub(super) fn predicted(study: &Study<'_>) -> Result<Findings, Failure> {
     let foundation = Foundation::bundled().map_err(|e| failed(NAME, e))?;
     let seed = study.arguments.seed;
     let inputs = inputs(study)?;
-    study.say("  random programs");
-    let indices = 0..programs(study.arguments.scale);
-    let examples: Vec<(Told, Found)> =
-        indices.into_par_iter().filter_map(|index| learned(index, &foundation, seed)).collect();
-    let pairs = || examples.iter().map(|(told, found)| (told, found));
-    let fit = |asked: usize, from: From| {
-        let rows = Rows::of(pairs(), asked, from);
-        let (ridge, crossed) = Ridge::chosen(&rows.features, &rows.answers, &rows.groups)
-            .ok_or_else(|| failed(NAME, "there are too few random programs to learn from"))?;
-        Ok::<_, Failure>((ridge, quality(&crossed, &rows.answers)))
+    let learned = study.piece(&format!("{NAME}-learned"), || {
+        let indices = 0..programs(study.arguments.scale);
+        let examples: Vec<(Told, Found)> =
+            indices.into_par_iter().filter_map(|index| learned(index, &foundation, seed)).collect();
+        let mut fits = Vec::new();
+        for asked in 0..ASKED.len() {
+            for (from, (basis, _)) in FROM.into_iter().enumerate() {
+                let rows = Rows::of(examples.iter().map(|(told, found)| (told, found)), asked, basis);
+                let (ridge, crossed) = Ridge::chosen(&rows.features, &rows.answers, &rows.groups)
+                    .ok_or_else(|| failed(NAME, "there are too few random programs to learn from"))?;
+                fits.push(Fit { asked, from, ridge, quality: quality(&crossed, &rows.answers) });
+            }
+        }
+        Ok(json!({ "programs": examples.len(), "fits": fits }))
+    })?;
+    let fits: Vec<Fit> = Vec::deserialize(&learned["fits"]).map_err(|e| failed(NAME, e))?;
+    let fit = |asked: usize, basis: Basis| {
+        let found = fits.iter().find(|fit| fit.asked == asked && FROM.get(fit.from).is_some_and(|own| own.0 == basis));
+        found.ok_or_else(|| failed(NAME, "what was learned is not all there"))
     };
-    let (sds, _) = fit(0, From::Both)?;
-    let (step, _) = fit(1, From::Both)?;
+    let (sds, step) = (&fit(0, Basis::Both)?.ridge, &fit(1, Basis::Both)?.ridge);
     let predict = |told: &Told| Predicted {
-        log_sds: (0..told.coordinates.len()).map(|i| sds.predict(&From::Both.of_coordinate(told, i))).collect(),
-        log_step: step.predict(&From::Both.of_program(told)),
+        log_sds: (0..told.coordinates.len()).map(|i| sds.predict(&Basis::Both.of_coordinate(told, i))).collect(),
+        log_step: step.predict(&Basis::Both.of_program(told)),
     };
     let (mut tried, mut left_out) = (Vec::new(), Vec::new());
     for input in &inputs {
@@ -374,7 +397,7 @@ pub(super) fn predicted(study: &Study<'_>) -> Result<Findings, Failure> {
     let mut qualities = Vec::new();
     for (asked, name) in ASKED.iter().enumerate() {
         for (from, label) in FROM {
-            let (ridge, on_random) = fit(asked, from)?;
+            let Fit { ridge, quality: on_random, .. } = fit(asked, from)?;
             let of_database = Rows::of(found(), asked, from);
             let predicted: Vec<f64> = of_database.features.iter().map(|x| ridge.predict(x)).collect();
             let on_database = quality(&predicted, &of_database.answers);
@@ -382,8 +405,8 @@ pub(super) fn predicted(study: &Study<'_>) -> Result<Findings, Failure> {
             rows.push(vec![
                 (*name).to_owned(),
                 label.to_owned(),
-                number(&on_random, "r2"),
-                number(&on_random, "error"),
+                number(on_random, "r2"),
+                number(on_random, "error"),
                 number(&on_database, "r2"),
                 number(&on_database, "error"),
             ]);
@@ -395,7 +418,7 @@ pub(super) fn predicted(study: &Study<'_>) -> Result<Findings, Failure> {
         title: format!(
             "Predictions by ridge regression on {} random programs: those of other parts in {FOLDS}-fold cross-validation, and of {} \
              posteriors of posteriordb",
-            examples.len(),
+            learned["programs"],
             found().count()
         ),
         head: head.map(str::to_owned).to_vec(),
@@ -405,54 +428,23 @@ pub(super) fn predicted(study: &Study<'_>) -> Result<Findings, Failure> {
         .iter()
         .map(|t| json!({"posterior": t.input.posterior.name, "split": t.input.posterior.split.name(), "runs": t.runs}))
         .collect();
-    let tables = vec![quality, costs(&runs)];
+    let tables = vec![quality, costs(&runs, "runs", &WAYS)];
     let mut notes = vec![
         format!(
             "Random programs (`unmask generate`) with simulated data: {LEARNED_CHAINS} chains of {LEARNED_DRAWS} draws after as many of \
-             warm-up, where R̂ is at most {MIXED} and {LEARNED_SECONDS} s suffice. `the embedding`: the encoder's mean row (`unmask embed`) and, for \
+             warm-up, where R̂ is at most {MIXED}; penalties are those of the least error in the same parts. `the embedding`: the encoder's mean row (`unmask embed`) and, for \
              a coordinate, its row where the coordinate is asked for. Standard deviations are of unconstrained coordinates; errors are \
              root mean squares, in nats: 0.7 is a factor of two."
         ),
         format!(
-            "NUTS: {CHAINS} chains from starts as in Stan, until R̂ ≤ 1.01 and ESS ≥ 400 or {PATIENCE} s. `short`: a warm-up of {WARMUP} in place of 1,000; \
+            "NUTS: {CHAINS} chains from starts as in Stan, until R̂ ≤ 1.01 and ESS ≥ 400, or given up (–) after {SECONDS} s or {MOST} draws. `short`: a warm-up of {WARMUP} in place of 1,000; \
              `prior`: in coordinates scaled by the prior's (`simulate`, where that is improper); `predicted`: by the predictions of both, and \
-             with the predicted step size to begin with."
+             with the predicted step size to begin with (the sampler doubles or halves it until one step is accepted as wanted, and adapts it \
+             from there; so little but the standard deviations is left of what was predicted). Medians are over posteriors where the \
+             default suffices."
         ),
     ];
     notes.extend(left_out.iter().map(|reason| format!("Not predicted: {reason}.")));
-    let results = json!({ "programs": examples.len(), "quality": qualities, "posteriors": runs });
+    let results = json!({ "programs": learned["programs"], "quality": qualities, "posteriors": runs });
     Ok(Findings { results, tables, figures: Vec::new(), notes })
-}
-
-fn costs(runs: &[Value]) -> Table {
-    let gradients = |row: &Value, way: &str| row["runs"][way]["gradients"].as_f64();
-    // What was given up took more than any number.
-    let ratio = |row: &Value, way: &str| Some(gradients(row, way).unwrap_or(f64::INFINITY) / gradients(row, WAYS[0])?);
-    let dash = || "–".to_owned();
-    let mut rows: Vec<Vec<String>> = runs
-        .iter()
-        .map(|row| {
-            let mut cells = vec![row["posterior"].as_str().unwrap_or_default().to_owned()];
-            cells.push(gradients(row, WAYS[0]).map_or_else(dash, |n| format!("{n:.0}")));
-            cells.extend(WAYS.iter().skip(1).map(|way| ratio(row, way).map_or_else(dash, shown)));
-            cells
-        })
-        .collect();
-    for (label, split) in [("median of the test posteriors", "test"), ("median of the training posteriors", "train")] {
-        let own = || runs.iter().filter(|row| row["split"] == split);
-        let mut cells = vec![label.to_owned()];
-        cells.push(shown(median(own().filter_map(|row| gradients(row, WAYS[0])).collect())));
-        let of = |way: &str| shown(median(own().filter_map(|row| ratio(row, way)).collect()));
-        cells.extend(WAYS.iter().skip(1).map(|way| of(way)));
-        rows.push(cells);
-    }
-    let mut head = vec!["posterior".to_owned(), "gradients, default".to_owned()];
-    head.extend(WAYS.iter().skip(1).map(|way| (*way).to_owned()));
-    Table {
-        title:
-            "NUTS: gradients until R̂ ≤ 1.01 and ESS ≥ 400 in every coordinate, warm-up and all, over those by default"
-                .to_owned(),
-        head,
-        rows,
-    }
 }

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::cost::{self, Curve};
 use super::draws::FoundationDraws;
-use super::posteriordb::{Input, inputs};
+use super::posteriordb::{Input, chosen, inputs_of};
 use super::scale::{Form, Scale};
 use super::study::{Course, Study};
 use super::toy::{failed, shown};
 use super::{Findings, Table};
-use crate::api::posteriordb::Split;
+use crate::api::posteriordb::{Posterior, Split, posteriors};
 use crate::cli::console::Failure;
 use crate::cli::train::{Program, lesson};
 use crate::foundation::{
@@ -95,6 +95,8 @@ const WITHOUT_ANCHORS: Way =
 /// What is learned, and what of it cannot be.
 struct Lessons<'i> {
     inputs: Vec<&'i Input>,
+    /// Of names of what was learned from them: nothing where that is all that there is.
+    suffix: String,
     left_out: Vec<String>,
 }
 
@@ -107,15 +109,15 @@ fn untrained() -> Result<Foundation, Failure> {
 }
 
 impl<'i> Lessons<'i> {
-    fn of(inputs: &'i [Input], seed: u64) -> Result<Self, Failure> {
+    fn of(inputs: &'i [Input], suffix: String, seed: u64) -> Result<Self, Failure> {
         let untrained = untrained()?;
-        let mut lessons = Self { inputs: Vec::new(), left_out: Vec::new() };
+        let mut lessons = Self { inputs: Vec::new(), suffix, left_out: Vec::new() };
         for input in inputs.iter().filter(|input| input.posterior.split == Split::Train) {
             let (model, data) = (input.posterior.model()?, input.data.clone());
             let target = model.target(&data)?;
             let tried = tokens_of(&target, untrained.encoding()).and_then(|length| {
-                let plate_k = (length > CONTEXT).then_some(MINIBATCH as u64);
-                try_examples(lesson(Program { model, data, target }, plate_k), &untrained, TRIED, seed)
+                let wanted = (length > CONTEXT).then_some((MINIBATCH, &untrained));
+                try_examples(lesson(Program { model, data, target }, wanted).0, &untrained, TRIED, seed)
             });
             match tried {
                 Ok(()) => lessons.inputs.push(input),
@@ -125,10 +127,17 @@ impl<'i> Lessons<'i> {
         Ok(lessons)
     }
 
+    /// What weights learn: without the families of test posteriors, of those that are named or not, where that is the way.
+    fn of_way(&self, way: &Way, tested: &[&Input]) -> Vec<&'i Input> {
+        let of_all = posteriors().iter().filter(|p| p.split == Split::Test);
+        let tests: Vec<&Posterior> = of_all.chain(tested.iter().map(|t| t.posterior)).collect();
+        let of_test = |input: &Input| tests.iter().any(|t| t.family == input.posterior.family);
+        self.inputs.iter().copied().filter(|input| way.families || !of_test(input)).collect()
+    }
+
     /// Weights that learned them, trained now unless they were before.
     fn learned(&self, study: &Study<'_>, way: &Way, tested: &[&Input]) -> Result<(Foundation, Value), Failure> {
-        let of_test = |input: &Input| tested.iter().any(|t| t.posterior.family == input.posterior.family);
-        let own: Vec<&Input> = self.inputs.iter().copied().filter(|i| way.families || !of_test(i)).collect();
+        let own = self.of_way(way, tested);
         if own.is_empty() {
             return Err(failed(NAME, "there is no training posterior to learn from"));
         }
@@ -137,10 +146,7 @@ impl<'i> Lessons<'i> {
         let words = |words: &[&str]| -> Vec<String> { words.iter().map(|w| (*w).to_owned()).collect() };
         let mut options = words(effort(scale).train);
         options.extend(words(&["--context", &CONTEXT.to_string(), "--alpha", "0.001", "--clip", "1"]));
-        // The paper's own form is that of its preset.
-        if scale != Scale::Paper {
-            options.extend(words(&["--anchors", way.anchors]));
-        }
+        options.extend(words(&["--anchors", way.anchors]));
         let seed = study.arguments.seed;
         let mut files = Vec::with_capacity(own.len());
         for input in &own {
@@ -149,8 +155,12 @@ impl<'i> Lessons<'i> {
             files.push(format!("{}={}", program.display(), data.display()));
         }
         let course = Course {
-            name: format!("{}-{}-{seed}", way.key, form.key()),
-            shown: format!("PROGRAM.ppl=DATA.json ({} of them)", files.len()),
+            name: format!("{}-{}-{seed}{}", way.key, form.key(), self.suffix),
+            shown: own
+                .iter()
+                .map(|i| format!("{}.ppl={}.json", i.posterior.program, i.posterior.data))
+                .collect::<Vec<_>>()
+                .join(" "),
             files,
             options,
             always: words(&["--plate-k", &MINIBATCH.to_string()]),
@@ -171,8 +181,15 @@ enum Objective {
     Whole,
 }
 
-/// Weights that were fine-tuned for so many steps, and what they say.
-fn fine_tuned(
+/// What weights say that were fine-tuned for so many steps; the reason where they say nothing.
+fn fine_tuned(input: &Input, weights: &Foundation, how: (Objective, u64, usize), seed: u64) -> Result<Value, Failure> {
+    match tuned(input, weights, how, seed) {
+        Err(Failure::Told(error)) => Ok(json!({ "failed": error.diagnostics().first().map(|d| d.message.clone()) })),
+        found => found,
+    }
+}
+
+fn tuned(
     input: &Input,
     weights: &Foundation,
     (objective, steps, draws): (Objective, u64, usize),
@@ -227,12 +244,17 @@ fn judged(input: &Input, weights: &Foundation, seed: u64) -> Result<Value, Failu
 type Row = (String, Value);
 
 /// All that is measured of one posterior, and the lines of its picture.
-fn measured(study: &Study<'_>, input: &Input, ways: &[(&Way, &Foundation)]) -> Result<(Vec<Row>, Vec<Curve>), Failure> {
+fn measured(
+    study: &Study<'_>,
+    input: &Input,
+    (ways, suffix): (&[(&Way, &Foundation)], &str),
+) -> Result<(Vec<Row>, Vec<Curve>), Failure> {
     let seed = study.arguments.seed;
     let Effort { steps, draws, .. } = effort(study.arguments.scale);
     let name = &input.posterior.name;
-    let piece =
-        |key: String, make: &dyn Fn() -> Result<Value, Failure>| study.piece(&format!("{NAME}-{name}-{key}"), make);
+    let piece = |key: String, make: &dyn Fn() -> Result<Value, Failure>| {
+        study.piece(&format!("{NAME}-{name}-{key}{suffix}"), make)
+    };
     let bundled = Foundation::bundled().map_err(|e| failed(NAME, e))?;
     let untrained = untrained()?;
     let mut rows = vec![
@@ -277,8 +299,17 @@ fn measured(study: &Study<'_>, input: &Input, ways: &[(&Way, &Foundation)]) -> R
 }
 
 pub(super) fn pretrained(study: &Study<'_>) -> Result<Findings, Failure> {
-    let inputs = inputs(study)?;
-    let lessons = Lessons::of(&inputs, study.arguments.seed)?;
+    let named = &study.arguments.posteriors;
+    let mut chosen = chosen(named)?;
+    // Where only what is tested on is named, all else is learned.
+    let all = chosen.iter().all(|posterior| posterior.split == Split::Test) || named.is_empty();
+    if all {
+        chosen = posteriors().iter().filter(|p| p.split == Split::Train || chosen.contains(p)).collect();
+    }
+    let names: Vec<&str> = chosen.iter().map(|p| p.name.as_str()).collect();
+    let suffix = if all { String::new() } else { format!("-of-{:08x}", crc32fast::hash(names.join(" ").as_bytes())) };
+    let inputs = inputs_of(study, chosen)?;
+    let lessons = Lessons::of(&inputs, suffix, study.arguments.seed)?;
     let mut tested: Vec<&Input> = inputs.iter().filter(|input| input.posterior.split == Split::Test).collect();
     if tested.is_empty() {
         tested.clone_from(&lessons.inputs);
@@ -287,8 +318,7 @@ pub(super) fn pretrained(study: &Study<'_>) -> Result<Findings, Failure> {
     let mut training = serde_json::Map::new();
     for way in [&PRETRAINED, &OTHER_FAMILIES, &WITHOUT_ANCHORS] {
         // Of a few posteriors there may be none of other families.
-        let others = lessons.inputs.iter().any(|l| tested.iter().all(|t| t.posterior.family != l.posterior.family));
-        if way.families || others {
+        if way.families || !lessons.of_way(way, &tested).is_empty() {
             let (weights, how) = lessons.learned(study, way, &tested)?;
             training.insert(way.label.to_owned(), how);
             ways.push((way, weights));
@@ -298,7 +328,7 @@ pub(super) fn pretrained(study: &Study<'_>) -> Result<Findings, Failure> {
     let (mut tables, mut figures, mut results) = (Vec::new(), Vec::new(), serde_json::Map::new());
     for input in tested {
         let name = &input.posterior.name;
-        let (rows, mut curves) = measured(study, input, &ways)?;
+        let (rows, mut curves) = measured(study, input, (&ways, &lessons.suffix))?;
         curves.extend(cost::curves(study, input)?);
         figures.push((name.clone(), cost::figure(name, &curves)));
         tables.push(table(name, &rows));
@@ -314,12 +344,12 @@ pub(super) fn pretrained(study: &Study<'_>) -> Result<Findings, Failure> {
         format!(
             "All then answer on all data: anchors see all, the network what fits into {CONTEXT} tokens. `zero-shot`: {DRAWS} draws as they \
              come (the first three columns of errors) and weighted by the program's density (the next two). `anchors alone`: a network that \
-             learned nothing. Errors as in `cost`: root mean squares over scalars of means in reference standard deviations, of standard \
+             learned nothing. Draws of density zero are left out of the first three. Errors as in `cost`: root mean squares over scalars of means in reference standard deviations, of standard \
              deviations relative; W₁ in standard deviations."
         ),
         format!(
             "`fine-tuned on minibatches`: the evidence lower bound of four minibatches of {MINIBATCH} observations a step, scaled to all \
-             (A.8, A.9); `on whole`: of all data. Each number of steps is a run of its own, its rate falling to zero. Seconds are \
+             (A.8, A.9); `on whole`: of all data, with the forward divergence beside it (`unmask finetune`). Each number of steps is a run of its own, its rate falling to zero. Seconds are \
              wall-clock, from text to draws, fine-tuning and all."
         ),
     ];

@@ -194,25 +194,36 @@ fn options_that_do_not_go_together_are_refused() {
 
 #[test]
 fn a_program_that_gives_no_example_now_and_then_does_not_end_training() {
-    use std::sync::Arc;
-    use unmask::foundation::{Lesson, try_examples};
+    use unmask::foundation::{Lesson, Lessons, RandomPrograms, try_examples};
     let coin = target("model m { sample a ~ normal(0, 1); observe y ~ normal(a, 1); }", &[]);
-    let now_and_then = {
-        let coin = coin.clone();
-        Lesson::Parts(Arc::new(move |_, number| (number % (1 << 40) == 0).then(|| coin.clone())))
+    let part = |is_there: fn(u64) -> bool| {
+        let own = coin.clone();
+        Lesson::parts(coin.clone(), move |_, number| {
+            let missing = || FoundationError::Minibatch { reason: "it is not there".into() };
+            is_there(number).then(|| own.clone()).ok_or_else(missing)
+        })
     };
-    let never = Lesson::Parts(Arc::new(|_, _| None));
+    let (now_and_then, never) = (part(|number| number % (1 << 40) == 0), part(|_| false));
     let small = || small(AnchorKind::Laplace, 2);
-    let lessons = |second: &Lesson| vec![Lesson::Whole(coin.clone()), second.clone()];
+    let lessons = |second: &Lesson| vec![Lesson::whole(coin.clone()), second.clone()];
     let mut trainer = Trainer::new(small(), lessons(&now_and_then), options(4, 0.01)).unwrap();
     let instead: Vec<usize> = (0..4).map(|_| trainer.step().unwrap().instead).collect();
     // Every other example is of the second program, of which only the first can be made.
     let batch = options(4, 0.01).batch;
     assert_eq!(instead.iter().sum::<usize>(), 4 * batch / 2 - 1);
-    assert!(matches!(
-        Trainer::new(small(), lessons(&never), options(4, 0.01)),
-        Err(FoundationError::NoExamples { .. })
-    ));
+    // Whatever the share of random programs, each is tried at the start; and these have stand-ins too.
+    let random = |share| Some(RandomPrograms::new(share, |_, _| None));
+    for share in [0.0, 0.9] {
+        let lessons = Lessons::from(lessons(&never)).with_random(random(share));
+        let refused = Trainer::new(small(), lessons, options(4, 0.01)).unwrap_err();
+        assert!(
+            matches!(&refused, FoundationError::NoExamples { reason, .. } if reason.contains("not there")),
+            "{refused}"
+        );
+    }
+    let only_random = Lessons::from(vec![Lesson::whole(coin.clone())]).with_random(random(1.0));
+    let mut trainer = Trainer::new(small(), only_random, options(4, 0.01)).unwrap();
+    assert_eq!(trainer.step().unwrap().instead, batch);
     assert!(try_examples(lessons(&never)[0].clone(), &small(), 8, 1).is_ok());
     assert!(try_examples(now_and_then.clone(), &small(), 1, 1).is_ok());
     assert!(try_examples(now_and_then, &small(), 2, 1).is_err());
