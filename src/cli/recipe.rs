@@ -28,8 +28,8 @@ pub(super) struct TrainArgs {
     /// Where the weights go
     #[arg(short, long, value_name = "WEIGHTS")]
     pub output: PathBuf,
-    /// Go on from WEIGHTS.checkpoint, as if it had never stopped; of the other options only --steps (where it is given) and
-    /// --device count
+    /// Go on from WEIGHTS.checkpoint, as if it had never stopped, with the same FILES, --generated and --plate-k; of the other
+    /// options only --steps (where it is given) and --device count
     #[arg(long)]
     pub resume: bool,
     /// Start from these weights

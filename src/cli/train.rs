@@ -153,23 +153,25 @@ fn lessons(arguments: &TrainArgs, programs: Vec<Program>, foundation: &Foundatio
     let context = foundation.context();
     let mut lessons = Vec::with_capacity(programs.len());
     for program in programs {
-        // What has no length makes no example either, which is told there.
-        let length = tokens_of(&program.target, foundation.encoding()).unwrap_or(0);
+        // What has no length, as it has too many names, may have minibatches; if not, it makes no example, which is told there.
+        let counted = tokens_of(&program.target, foundation.encoding()).ok();
+        let is_long = counted.is_none_or(|length| length > context);
+        let length = counted.unwrap_or(0);
         let name = program.model.name().to_owned();
-        let wanted = arguments.plate_k.filter(|_| length > context).map(|k| (k as usize, foundation));
+        let wanted = arguments.plate_k.filter(|_| is_long).map(|k| (k as usize, foundation));
         let (lesson, cut) = lesson(program, wanted);
         let without = "the network reads it without some of its iterations, where it can";
         match cut {
             None if length > context => {
                 note(&format!("`{name}` has {length} tokens, more than the {context} of a context: {without}"));
             }
-            Some(Err(reason)) => note(&format!(
+            Some(Err(reason)) if length > context => note(&format!(
                 "`{name}` has {length} tokens, more than the {context} of a context, and no minibatches ({reason}): {without}"
             )),
             Some(Ok(part)) if part > context => note(&format!(
                 "a minibatch of `{name}` has {part} tokens, more than the {context} of a context: {without}"
             )),
-            Some(Ok(_)) | None => {}
+            Some(Ok(_) | Err(_)) | None => {}
         }
         lessons.push(lesson);
     }

@@ -260,7 +260,11 @@ pub(super) fn costs(rows: &[Value], key: &str, ways: &[&str]) -> Table {
     let cells = |row: &Value| {
         let mut cells = vec![row["posterior"].as_str().unwrap_or_default().to_owned()];
         cells.push(gradients(row, default).map_or_else(dash, |n| format!("{n:.0}")));
-        cells.extend(others.iter().map(|way| ratio(row, way).map_or_else(dash, shown)));
+        let alone = |way: &str| gradients(row, way).map_or_else(dash, |n| format!("({n:.0})"));
+        cells.extend(others.iter().map(|way| match gradients(row, default) {
+            Some(_) => ratio(row, way).map_or_else(dash, shown),
+            None => alone(way),
+        }));
         cells
     };
     let mut table: Vec<Vec<String>> = rows.iter().map(cells).collect();
@@ -274,7 +278,7 @@ pub(super) fn costs(rows: &[Value], key: &str, ways: &[&str]) -> Table {
     let mut head = vec!["posterior".to_owned(), format!("gradients, {default}")];
     head.extend(others.iter().map(|way| (*way).to_owned()));
     Table {
-        title: "NUTS: gradients until R̂ ≤ 1.01 and ESS ≥ 400 in every coordinate that is sampled in, warm-up and all, over those by default"
+        title: "NUTS: gradients until R̂ ≤ 1.01 and ESS ≥ 400 in every coordinate that is sampled in, warm-up and all, over those by default (where that gave up: their number)"
             .to_owned(),
         head,
         rows: table,

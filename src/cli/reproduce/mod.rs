@@ -37,7 +37,7 @@ pub(super) struct ReproduceArgs {
     /// An experiment
     #[arg(value_parser = names(), hide_possible_values = false)]
     name: String,
-    /// Posteriors, such as `nes1976-nes` (posteriordb, cost, pretrained, helped, predicted) [default: all that there are programs for; of `cost`, those to test on]
+    /// Posteriors, such as `nes1976-nes` (posteriordb, cost, pretrained, helped, predicted) [default: all that there are programs for; of `cost`, those to test on]. Of `pretrained`, those to learn from and those to test on: where only test posteriors are named, all others are learned
     #[arg(value_name = "POSTERIOR")]
     posteriors: Vec<String>,
     /// A clone of https://github.com/stan-dev/posteriordb, or a folder with `index.json` and `data/` (posteriordb, cost, pretrained, helped, predicted)

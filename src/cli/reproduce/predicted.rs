@@ -39,6 +39,10 @@ const MIXED: f64 = 1.05;
 const SECONDS: f64 = 30.0;
 const SMOKE_SECONDS: f64 = 3.0;
 
+fn patience(scale: Scale) -> f64 {
+    if scale == Scale::Smoke { SMOKE_SECONDS } else { SECONDS }
+}
+
 /// Parts in cross-validation.
 const FOLDS: usize = 5;
 
@@ -318,7 +322,7 @@ fn try_posterior<'i>(
         };
         let predicted = predict(&told);
         let priors: Vec<f64> = told.coordinates.iter().map(|(_, prior)| *prior).collect();
-        let patience = if study.arguments.scale == Scale::Smoke { SMOKE_SECONDS } else { SECONDS };
+        let patience = patience(study.arguments.scale);
         let default = NutsSettings::default();
         let short = NutsSettings { warmup: WARMUP, ..default };
         let informed = NutsSettings { initial_step: predicted.log_step.exp(), ..short };
@@ -416,8 +420,8 @@ pub(super) fn predicted(study: &Study<'_>) -> Result<Findings, Failure> {
     let head = ["predicted", "from", "random programs: R²", "error", "posteriordb: R²", "error"];
     let quality = Table {
         title: format!(
-            "Predictions by ridge regression on {} random programs: those of other parts in {FOLDS}-fold cross-validation, and of {} \
-             posteriors of posteriordb",
+            "Ridge regression on {} random programs, judged on those of other parts in {FOLDS}-fold cross-validation; and its predictions \
+             of {} posteriors of posteriordb",
             learned["programs"],
             found().count()
         ),
@@ -429,6 +433,7 @@ pub(super) fn predicted(study: &Study<'_>) -> Result<Findings, Failure> {
         .map(|t| json!({"posterior": t.input.posterior.name, "split": t.input.posterior.split.name(), "runs": t.runs}))
         .collect();
     let tables = vec![quality, costs(&runs, "runs", &WAYS)];
+    let patience = patience(study.arguments.scale);
     let mut notes = vec![
         format!(
             "Random programs (`unmask generate`) with simulated data: {LEARNED_CHAINS} chains of {LEARNED_DRAWS} draws after as many of \
@@ -437,7 +442,7 @@ pub(super) fn predicted(study: &Study<'_>) -> Result<Findings, Failure> {
              root mean squares, in nats: 0.7 is a factor of two."
         ),
         format!(
-            "NUTS: {CHAINS} chains from starts as in Stan, until R̂ ≤ 1.01 and ESS ≥ 400, or given up (–) after {SECONDS} s or {MOST} draws. `short`: a warm-up of {WARMUP} in place of 1,000; \
+            "NUTS: {CHAINS} chains from starts as in Stan, until R̂ ≤ 1.01 and ESS ≥ 400, or given up (–) after {patience} s or {MOST} draws of each. `short`: a warm-up of {WARMUP} in place of 1,000; \
              `prior`: in coordinates scaled by the prior's (`simulate`, where that is improper); `predicted`: by the predictions of both, and \
              with the predicted step size to begin with (the sampler doubles or halves it until one step is accepted as wanted, and adapts it \
              from there; so little but the standard deviations is left of what was predicted). Medians are over posteriors where the \
