@@ -78,28 +78,19 @@ fn effort(scale: Scale) -> Effort {
 struct Way {
     key: &'static str,
     label: &'static str,
-    /// In pictures.
-    zero_shot: &'static str,
     anchors: &'static str,
     families: bool,
 }
 
-const PRETRAINED: Way =
-    Way { key: "posteriordb", label: "pretrained", zero_shot: "zero-shot", anchors: "laplace", families: true };
+const PRETRAINED: Way = Way { key: "posteriordb", label: "pretrained", anchors: "laplace", families: true };
 const OTHER_FAMILIES: Way = Way {
     key: "posteriordb-other-families",
     label: "pretrained, without families of the test posteriors",
-    zero_shot: "zero-shot, other families",
     anchors: "laplace",
     families: false,
 };
-const WITHOUT_ANCHORS: Way = Way {
-    key: "posteriordb",
-    label: "pretrained, without anchors",
-    zero_shot: "zero-shot without anchors",
-    anchors: "none",
-    families: true,
-};
+const WITHOUT_ANCHORS: Way =
+    Way { key: "posteriordb", label: "pretrained, without anchors", anchors: "none", families: true };
 
 /// What is learned, and what of it cannot be.
 struct Lessons<'i> {
@@ -249,6 +240,13 @@ fn judged(input: &Input, weights: &Foundation, seed: u64) -> Result<Value, Failu
     }
 }
 
+/// What was found as a point of a picture: the errors of draws as they come.
+fn point(found: &Value) -> Option<Value> {
+    let mut point = found["plain"].clone();
+    point.is_object().then(|| point["seconds"] = found["seconds"].clone())?;
+    Some(point)
+}
+
 /// A line of a table: what it is, and what was found.
 type Row = (String, Value);
 
@@ -274,11 +272,6 @@ fn measured(
     for (way, weights) in ways {
         let key = format!("{}-{}", way.key, way.anchors);
         let found = piece(format!("zero-shot-{key}"), &|| judged(input, weights, seed))?;
-        if found["plain"].is_object() {
-            let mut point = found["plain"].clone();
-            point["seconds"] = found["seconds"].clone();
-            curves.push(Curve { name: way.zero_shot, points: vec![(way.zero_shot.to_owned(), point)] });
-        }
         rows.push((format!("{}: zero-shot", way.label), found));
     }
     let tuned = [
@@ -290,15 +283,14 @@ fn measured(
         let Some((_, weights)) = ways.iter().find(|(own, _)| (own.key, own.anchors) == (way.key, way.anchors)) else {
             continue;
         };
-        let mut points = Vec::new();
+        // No steps are zero-shot.
+        let start = format!("{}: zero-shot", way.label);
+        let start = rows.iter().find(|(own, _)| *own == start).and_then(|(_, found)| point(found));
+        let mut points: Vec<(String, Value)> = start.into_iter().map(|at| ("0".to_owned(), at)).collect();
         for steps in steps {
             let key = format!("tuned-{}-{}-{of}-{steps}", way.key, way.anchors);
             let found = piece(key, &|| fine_tuned(input, weights, (objective, *steps, draws), seed))?;
-            if found["plain"].is_object() {
-                let mut point = found["plain"].clone();
-                point["seconds"] = found["seconds"].clone();
-                points.push((steps.to_string(), point));
-            }
+            points.extend(point(&found).map(|at| (steps.to_string(), at)));
             rows.push((format!("{}: fine-tuned on {of}, {steps} steps", way.label), found));
         }
         curves.push(Curve { name: label, points });
@@ -357,7 +349,7 @@ pub(super) fn pretrained(study: &Study<'_>) -> Result<Findings, Failure> {
         ),
         format!(
             "`fine-tuned on minibatches`: the evidence lower bound of four minibatches of {MINIBATCH} observations a step, scaled to all \
-             (A.8, A.9); `on whole`: of all data, with the forward divergence beside it (`unmask finetune`). Each number of steps is a run of its own, its rate falling to zero. Seconds are \
+             (A.8, A.9); `on whole`: of all data, with the forward divergence beside it (`unmask finetune`). Each number of steps is a run of its own, its rate falling to zero; in the pictures the first point of each line has none. Seconds are \
              wall-clock, from text to draws, fine-tuning and all."
         ),
     ];
