@@ -477,6 +477,10 @@ impl Drawer for Prepared<'_> {
         Prepared::log_densities(self, anchors, values, defence).map_err(|error| error.to_string())
     }
 
+    fn is_part(&self) -> bool {
+        self.prompt.is_part()
+    }
+
     fn unusual(&self) -> Option<f64> {
         self.unusual
     }

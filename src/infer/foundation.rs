@@ -22,7 +22,8 @@ pub(super) const ENGINE: Engine =
 const DRAWS: usize = 1_000;
 const MORE: usize = 4_000;
 
-/// The defence at first, and where draws of the network do not hold: where the anchors' own would, so do those of the mixture.
+/// The defence where a network has read a query whole, and where it has not, or its draws do not hold: where the anchors' own
+/// would, so do those of the mixture.
 const LIGHT: Defence = NonZeroUsize::new(20);
 const EVEN: Defence = NonZeroUsize::new(2);
 
@@ -70,6 +71,14 @@ pub trait Drawer {
         values: &[Vec<Decoded>],
         defence: Defence,
     ) -> Result<Vec<f64>, String>;
+
+    /// Whether only a part was read: anchors see all of a query.
+    fn is_part(&self) -> bool;
+
+    /// The defence to begin with.
+    fn defence(&self) -> Defence {
+        if self.is_part() { EVEN } else { LIGHT }
+    }
 
     /// How unlike what was learned from the query is, as [`Rung::unusual`](super::Rung::unusual) says.
     fn unusual(&self) -> Option<f64>;
@@ -151,7 +160,7 @@ pub(super) fn sample(
     let seed = query.seed;
     let sampled = certified(query, ENGINE.name, n, progress, |prior, anchors, round| {
         let draw = |anchors: &Anchors<'_>| {
-            let drawn = drawer.draw(anchors, n, LIGHT, seed, round).map_err(refused)?;
+            let drawn = drawer.draw(anchors, n, drawer.defence(), seed, round).map_err(refused)?;
             or_better(drawn, || drawer.draw(anchors, n, EVEN, seed, round).map(Some).map_err(refused))
         };
         let drawn = draw(anchors)?;

@@ -10,9 +10,9 @@ use super::toy::failed;
 use crate::cli::console::Failure;
 use crate::foundation::{Foundation, FoundationError};
 use crate::infer::anchors::Anchors;
-use crate::infer::{Query, WeightedPoints, pareto_smooth, weights_ess};
+use crate::infer::{Drawer as _, Query, WeightedPoints, pareto_smooth, weights_ess};
 
-/// Draws of what weights say of a posterior, all by the network.
+/// Draws of what weights say of a posterior.
 pub(super) struct FoundationDraws {
     /// By coordinates, with smoothed weights.
     pub draws: WeightedPoints,
@@ -21,17 +21,35 @@ pub(super) struct FoundationDraws {
     pub seconds: f64,
 }
 
+/// What draws come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DrawnBy {
+    /// All from the network.
+    Network,
+    /// Some from the anchors, as the foundation rung has it: half where the network has read a part.
+    Rung,
+}
+
 impl FoundationDraws {
     /// # Errors
     /// Where the network cannot read the program, or no draw has positive density.
-    pub fn of(input: &Input, foundation: &Foundation, n: usize, seed: u64) -> Result<Self, Failure> {
+    pub fn of(
+        input: &Input,
+        foundation: &Foundation,
+        n: usize,
+        (drawn_by, seed): (DrawnBy, u64),
+    ) -> Result<Self, Failure> {
         let wrong = |e: &dyn std::fmt::Display| failed(&input.posterior.name, e);
         let start = Instant::now();
         let target = input.posterior.model()?.target(&input.data)?;
         let query = Query::for_anchors::<FoundationError>(target.borrow(), seed).map_err(|e| wrong(&e))?;
         let anchors = Anchors::new(&query.compiled, &query.prior).map_err(|e| wrong(&e))?;
         let prepared = foundation.prepare(&query).map_err(|e| wrong(&e))?;
-        let drawn = prepared.draw(&anchors, n, None, (seed, 0)).map_err(|e| wrong(&e))?;
+        let defence = match drawn_by {
+            DrawnBy::Network => None,
+            DrawnBy::Rung => prepared.defence(),
+        };
+        let drawn = prepared.draw(&anchors, n, defence, (seed, 0)).map_err(|e| wrong(&e))?;
         let log_weights: Vec<f64> =
             drawn.iter().map(|d| d.target.map_or(f64::NEG_INFINITY, |(t, _)| t - d.log_proposal)).collect();
         let smoothed = pareto_smooth(&log_weights).ok_or_else(|| wrong(&"no draw has positive density"))?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::draws::FoundationDraws;
+use super::draws::{DrawnBy, FoundationDraws};
 use super::posteriordb::{Input, inputs};
 use super::scale::Scale;
 use super::study::Study;
@@ -158,7 +158,7 @@ pub(super) fn until_enough(
     let settings = NutsSettings { draws: 4 * ROUND, ..settings };
     let mut enough = false;
     let drawn = sample_nuts(target, &starts, &settings, seed, &mut Silent, &mut |draws| {
-        enough = suffices(draws);
+        enough = normal.map_or_else(|| suffices(draws), |normal| suffices(&draws.moved(|eta| normal.at(eta))));
         if enough || draws.draws() >= MOST { 0 } else { ROUND.max(draws.draws() / 10) }
     });
     let drawn = drawn.map_err(|e| e.to_string())?;
@@ -219,7 +219,7 @@ fn advi(density: &dyn LogDensity, amortized: &FoundationDraws, seed: u64) -> Res
 fn run(study: &Study<'_>, input: &Input, foundation: &Foundation) -> Result<Value, Failure> {
     let seed = study.arguments.seed;
     let wrong = |e: &dyn std::fmt::Display| failed(&input.posterior.name, e);
-    let amortized = match FoundationDraws::of(input, foundation, DRAWS, seed) {
+    let amortized = match FoundationDraws::of(input, foundation, DRAWS, (DrawnBy::Rung, seed)) {
         Ok(amortized) => amortized,
         // What the network cannot read is part of the answer.
         Err(Failure::Told(error)) => {
@@ -278,7 +278,7 @@ pub(super) fn costs(rows: &[Value], key: &str, ways: &[&str]) -> Table {
     let mut head = vec!["posterior".to_owned(), format!("gradients, {default}")];
     head.extend(others.iter().map(|way| (*way).to_owned()));
     Table {
-        title: "NUTS: gradients until R̂ ≤ 1.01 and ESS ≥ 400 in every coordinate that is sampled in, warm-up and all, over those by default (where that gave up: their number)"
+        title: "NUTS: gradients until R̂ ≤ 1.01 and ESS ≥ 400 in every unconstrained coordinate of the program, warm-up and all, over those by default (where that gave up: their number)"
             .to_owned(),
         head,
         rows: table,
@@ -350,8 +350,8 @@ pub(super) fn helped(study: &Study<'_>) -> Result<Findings, Failure> {
         format!(
             "{CHAINS} chains. `default`: starts uniform on (−2, 2) in unconstrained coordinates, as in Stan, and a warm-up of 1,000 draws \
              a chain; `short`: of 200, or of 50 where the foundation posterior gives the mass matrix; `shortest`: of 20. `starts`: \
-             weighted draws of the foundation posterior (weights that are built in, {DRAWS} draws). `variances`, `covariances`: so are the \
-             mass matrix (the chains run in coordinates in which these draws have unit covariance). Chains are looked at every {ROUND} draws or tenth, whichever is more, in the coordinates that they run in, and given up after {MOST} draws or \
+             weighted draws of the foundation posterior (weights that are built in, {DRAWS} draws, of which as many come from anchors as in the foundation rung: one in 20, half where the program is read in part). `variances`, `covariances`: so are the \
+             mass matrix (the chains run in coordinates in which these draws have unit covariance). Chains are looked at every {ROUND} draws or tenth, whichever is more, in the program's unconstrained coordinates, and given up after {MOST} draws or \
              {PATIENCE} s (–)."
         ),
         "The gradients that anchors need for Newton steps (about twice the number of coordinates for each Hessian, some tens of these) are \

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::cost::{self, Curve};
-use super::draws::FoundationDraws;
+use super::draws::{DrawnBy, FoundationDraws};
 use super::posteriordb::{Input, chosen, inputs_of};
 use super::scale::{Form, Scale};
 use super::study::{Course, Study};
@@ -233,7 +233,7 @@ fn tuned(
 
 /// What weights say of a posterior; the reason where they say nothing.
 fn judged(input: &Input, weights: &Foundation, seed: u64) -> Result<Value, Failure> {
-    match FoundationDraws::of(input, weights, DRAWS, seed) {
+    match FoundationDraws::of(input, weights, DRAWS, (DrawnBy::Network, seed)) {
         Ok(drawn) => drawn.judged(input, seed),
         Err(Failure::Told(error)) => Ok(json!({ "failed": error.diagnostics().first().map(|d| d.message.clone()) })),
         Err(failure) => Err(failure),

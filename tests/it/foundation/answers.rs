@@ -8,7 +8,9 @@ use unmask::foundation::{
     evaluate, exact_log_posterior,
 };
 use unmask::infer::anchors::Anchors;
-use unmask::infer::{InferOptions, Inferred, Method, Query, Silent, Target, Weights, infer};
+use unmask::infer::{
+    Drawer as _, InferOptions, Inferred, Method, Query, Silent, Target, Weights, infer, pareto_smooth, weights_ess,
+};
 use unmask::network::Device;
 use unmask::trace::Mask;
 use unmask::{Data, Model};
@@ -104,6 +106,30 @@ fn long_plates_are_answered_from_a_part_of_their_text() {
     let mean = y.iter().sum::<f64>() / (200.0 + 4.0 / 100.0);
     let mu = found.variable("mu").unwrap();
     assert!((mu.mean - mean).abs() < 5.0 * mu.mcse);
+}
+
+#[test]
+fn weights_that_read_a_part_cost_half_of_the_draws_at_most() {
+    // A trend over years, which no weights of ours were trained on.
+    let source = "model m { given n: int; given year: real[n]; sample a ~ flat() simulate normal(0, 1);
+        sample b ~ flat() simulate normal(0, 1); sample s ~ positive_flat() simulate half_normal(1);
+        plate i in 0..n { observe y[i] ~ normal(a + b * year[i], s); } }";
+    let years: Vec<f64> = (0..100).map(|i| f64::from(1920 + i)).collect();
+    let y: Vec<f64> = years.iter().map(|year| 9.0 + 0.02 * (year - 1970.0) + (year * 2.1).sin()).collect();
+    let data = Data::new().with("year", years).with("y", y);
+    let target = Model::from_source("m.ppl", source).unwrap().target(&data).unwrap();
+    let weights = Foundation::bundled().unwrap();
+    let query = Query::for_anchors::<FoundationError>(target.borrow(), 1).unwrap();
+    let anchors = Anchors::new(&query.compiled, &query.prior).unwrap();
+    let prepared = weights.prepare(&query).unwrap();
+    let effective = |defence| {
+        let drawn = prepared.draw(&anchors, 2_000, defence, (1, 0)).unwrap();
+        let log_weights: Vec<f64> = drawn.iter().map(|d| d.target.unwrap().0 - d.log_proposal).collect();
+        weights_ess(&pareto_smooth(&log_weights).unwrap().weights)
+    };
+    assert!(prepared.is_part());
+    let (alone, rung) = (effective(None), effective(prepared.defence()));
+    assert!(rung > alone && rung > 700.0, "{alone} {rung}");
 }
 
 #[test]
