@@ -49,6 +49,10 @@ pub(super) fn convert(raw: &RawValue, wanted: Wanted<'_>) -> Result<Supplied, Da
     if matches!(raw, RawValue::Missing) {
         return Ok(Supplied::Masked);
     }
+    // Of what has one shape, the whole is told, not the first element that does not fit.
+    if axes(raw).is_some_and(|axes| axes != wanted.ty.rank) {
+        return Err(wanted.wrong_rank(&[], raw));
+    }
     let mut path = Vec::new();
     let Some(shape) = measure(raw, &wanted, &mut path)? else {
         // Only masks, in an array of unknown inner sizes.
@@ -67,6 +71,18 @@ pub(super) fn convert(raw: &RawValue, wanted: Wanted<'_>) -> Result<Supplied, Da
     } else {
         Supplied::Value(Value::array(array))
     })
+}
+
+/// How many axes `raw` has, where that is the same in all of it; `None` where masks or empty arrays leave it open, too.
+fn axes(raw: &RawValue) -> Option<usize> {
+    match raw {
+        RawValue::Array(rows) => {
+            let inner = axes(rows.first()?)?;
+            rows.iter().all(|row| axes(row) == Some(inner)).then_some(1 + inner)
+        }
+        RawValue::Missing => None,
+        RawValue::Bool(_) | RawValue::Int(_) | RawValue::Real(_) | RawValue::Text(_) | RawValue::Object(_) => Some(0),
+    }
 }
 
 /// The shape of `raw`, which must have the wanted rank below `path`; `None` where masks leave it open.

@@ -52,6 +52,11 @@ const SHORT_WARMUP: usize = 300;
 const FROM_PRIOR: usize = 50;
 const FROM_ANCHORS: usize = 512;
 
+/// Draws of the anchors at most, where fewer do not say covariances; and the share of them that must be effective for more to be
+/// tried.
+const MOST_FROM_ANCHORS: usize = 8 * FROM_ANCHORS;
+const WORTH_MORE: f64 = 0.02;
+
 /// A compiled target.
 ///
 /// # Errors
@@ -84,13 +89,29 @@ fn no_density(engine: &'static str) -> InferError {
     InferError::Refused { engine, reason: "which real variables it has depends on other variables".into(), span: None }
 }
 
-/// Draws from the anchors, which say where the posterior is; none where there are no anchors, or no draw has positive density.
+/// Draws from the anchors, which say where the posterior is, more of them where they may then say its covariances; none where
+/// there are no anchors, or no draw has positive density.
 fn draws_of_anchors(query: &Query<'_>, anchors: Option<&mut Anchors<'_>>) -> WeightedPoints {
     let Some(anchors) = anchors else { return WeightedPoints::default() };
-    let drawn = laplace::draws(anchors, query, FROM_ANCHORS);
-    let Some(smoothed) = pareto_smooth(&laplace::log_weights(&drawn)) else { return WeightedPoints::default() };
-    let points = drawn.iter().map(|d| d.point(anchors.elements())).collect();
-    WeightedPoints { points, weights: smoothed.weights }
+    let dimension = query.compiled.dimension();
+    let wanted = for_a_covariance(dimension);
+    let mut n = FROM_ANCHORS;
+    loop {
+        let drawn = laplace::draws(anchors, query, n);
+        let Some(smoothed) = pareto_smooth(&laplace::log_weights(&drawn)) else { return WeightedPoints::default() };
+        let effective = weights_ess(&smoothed.weights);
+        let is_worth_more = dimension <= FULL_RANK && effective < wanted && effective > WORTH_MORE * n as f64;
+        if !is_worth_more || n >= MOST_FROM_ANCHORS || query.deadline.has_passed() {
+            let points = drawn.iter().map(|d| d.point(anchors.elements())).collect();
+            return WeightedPoints { points, weights: smoothed.weights };
+        }
+        n *= 2;
+    }
+}
+
+/// Effective draws from which they say covariances.
+fn for_a_covariance(dimension: usize) -> f64 {
+    (FOR_A_COVARIANCE * dimension) as f64
 }
 
 /// The normal distribution in whose standard coordinates NUTS has less to find out: of covariances, where these are of draws
@@ -103,7 +124,7 @@ fn normal_of(amortized: &WeightedPoints, dimension: usize) -> Option<NormalAppro
     if effective < FOR_VARIANCES {
         return None;
     }
-    let has_all = dimension <= FULL_RANK && effective >= (FOR_A_COVARIANCE * dimension) as f64;
+    let has_all = dimension <= FULL_RANK && effective >= for_a_covariance(dimension);
     amortized.normal(if has_all { NormalFamily::FullRank } else { NormalFamily::MeanField })
 }
 

@@ -156,8 +156,9 @@ fn values_need_the_rank_of_their_variable() {
     for (said, message) in [
         ("r=[1, 2]", "`r` needs a real, not an array of 2 elements"),
         ("t=1", "`t` needs an array of real with 2 axes, not the number 1"),
-        ("t=[1, 2]", "`t[0]` needs an array of real, not the number 1"),
-        ("t=[[[1]]]", "`t[0, 0]` needs a real, not an array of 1 element"),
+        ("t=[1, 2]", "`t` needs an array of real with 2 axes, not an array of 2 elements"),
+        ("t=[[[1]]]", "`t` needs an array of real with 2 axes, not an array of shape 1 × 1 × 1"),
+        ("t=[[1], 2]", "`t[1]` needs an array of real, not the number 2"),
         ("t=[?, ?]", "`t` needs an array of real with 2 axes, not an array of 2 elements"),
     ] {
         let (code, error) = mistake(KINDS, &[Assignment(said)]);
