@@ -77,8 +77,9 @@ pub(super) fn convert(raw: &RawValue, wanted: Wanted<'_>) -> Result<Supplied, Da
 fn axes(raw: &RawValue) -> Option<usize> {
     match raw {
         RawValue::Array(rows) => {
-            let inner = axes(rows.first()?)?;
-            rows.iter().all(|row| axes(row) == Some(inner)).then_some(1 + inner)
+            let (first, others) = rows.split_first()?;
+            let inner = axes(first)?;
+            others.iter().all(|row| axes(row) == Some(inner)).then_some(1 + inner)
         }
         RawValue::Missing => None,
         RawValue::Bool(_) | RawValue::Int(_) | RawValue::Real(_) | RawValue::Text(_) | RawValue::Object(_) => Some(0),

@@ -53,9 +53,9 @@ const FROM_PRIOR: usize = 50;
 const FROM_ANCHORS: usize = 512;
 
 /// Draws of the anchors at most, where fewer do not say covariances; and the share of them that must be effective for more to be
-/// tried.
+/// tried: where it is smaller, as in funnels, it is not covariances that are missing.
 const MOST_FROM_ANCHORS: usize = 8 * FROM_ANCHORS;
-const WORTH_MORE: f64 = 0.02;
+const WORTH_MORE: f64 = 0.1;
 
 /// A compiled target.
 ///

@@ -164,6 +164,8 @@ fn values_need_the_rank_of_their_variable() {
         let (code, error) = mistake(KINDS, &[Assignment(said)]);
         assert_eq!((code, &*error.to_string()), ("E0515", message), "{said}");
     }
+    let deep = format!("t={}1{}", "[".repeat(60), "]".repeat(60));
+    assert_eq!(mistake(KINDS, &[Assignment(&deep)]).0, "E0515");
 }
 
 #[test]
