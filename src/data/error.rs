@@ -218,6 +218,20 @@ pub(super) fn describe_type(ty: DataType) -> String {
 }
 
 impl RawValue {
+    /// The sizes of its axes, where all of it has the same.
+    fn shape(&self) -> Option<Vec<usize>> {
+        let Self::Array(elements) = self else { return Some(Vec::new()) };
+        let mut sizes = vec![elements.len()];
+        if let Some((first, others)) = elements.split_first() {
+            let inner = first.shape()?;
+            if others.iter().any(|other| other.shape().as_ref() != Some(&inner)) {
+                return None;
+            }
+            sizes.extend(inner);
+        }
+        Some(sizes)
+    }
+
     /// "the number 1.5", "an array of 3 elements".
     pub(super) fn describe(&self) -> String {
         match self {
@@ -230,15 +244,13 @@ impl RawValue {
                 format!("the text {short:?}{}", if short.len() < text.len() { "…" } else { "" })
             }
             Self::Array(elements) => match (elements.len(), elements.first()) {
-                (n, Some(Self::Array(inner))) => {
-                    let mut sizes = vec![n.to_string(), inner.len().to_string()];
-                    let mut deeper = inner.first();
-                    while let Some(Self::Array(next)) = deeper {
-                        sizes.push(next.len().to_string());
-                        deeper = next.first();
+                (n, Some(Self::Array(_))) => match self.shape() {
+                    Some(sizes) => {
+                        let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+                        format!("an array of shape {}", sizes.join(" × "))
                     }
-                    format!("an array of shape {}", sizes.join(" × "))
-                }
+                    None => format!("an array of {n} elements of different shapes"),
+                },
                 (0, _) => "an empty array".into(),
                 (1, _) => "an array of 1 element".into(),
                 (n, _) => format!("an array of {n} elements"),

@@ -158,6 +158,7 @@ fn values_need_the_rank_of_their_variable() {
         ("t=1", "`t` needs an array of real with 2 axes, not the number 1"),
         ("t=[1, 2]", "`t` needs an array of real with 2 axes, not an array of 2 elements"),
         ("t=[[[1]]]", "`t` needs an array of real with 2 axes, not an array of shape 1 × 1 × 1"),
+        ("r=[[1, 2], [3]]", "`r` needs a real, not an array of 2 elements of different shapes"),
         ("t=[[1], 2]", "`t[1]` needs an array of real, not the number 2"),
         ("t=[?, ?]", "`t` needs an array of real with 2 axes, not an array of 2 elements"),
     ] {
