@@ -49,12 +49,12 @@ pub(super) fn convert(raw: &RawValue, wanted: Wanted<'_>) -> Result<Supplied, Da
     if matches!(raw, RawValue::Missing) {
         return Ok(Supplied::Masked);
     }
-    // Of what has one shape, the whole is told, not the first element that does not fit.
-    if axes(raw).is_some_and(|axes| axes != wanted.ty.rank) {
-        return Err(wanted.wrong_rank(&[], raw));
-    }
     let mut path = Vec::new();
-    let Some(shape) = measure(raw, &wanted, &mut path)? else {
+    let measured = measure(raw, &wanted, &mut path).map_err(|error| {
+        // Where all of it has too many axes or too few, that is told of the whole, not of the first element.
+        if axes(raw).is_some_and(|axes| axes != wanted.ty.rank) { wanted.wrong_rank(&[], raw) } else { error }
+    })?;
+    let Some(shape) = measured else {
         // Only masks, in an array of unknown inner sizes.
         return Err(wanted.wrong_rank(&[], raw));
     };

@@ -160,8 +160,9 @@ pub(super) fn sample(
     let seed = query.seed;
     let sampled = certified(query, ENGINE.name, n, progress, |prior, anchors, round| {
         let draw = |anchors: &Anchors<'_>| {
-            let drawn = drawer.draw(anchors, n, drawer.defence(), seed, round).map_err(refused)?;
-            or_better(drawn, || drawer.draw(anchors, n, EVEN, seed, round).map(Some).map_err(refused))
+            let by = |defence| drawer.draw(anchors, n, defence, seed, round).map_err(refused);
+            let defence = drawer.defence();
+            or_better(by(defence)?, || (defence != EVEN).then(|| by(EVEN)).transpose())
         };
         let drawn = draw(anchors)?;
         let drawn = or_sliced(anchors, prior, drawn, draw)?;

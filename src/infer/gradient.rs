@@ -89,18 +89,16 @@ fn no_density(engine: &'static str) -> InferError {
     InferError::Refused { engine, reason: "which real variables it has depends on other variables".into(), span: None }
 }
 
-/// Draws from the anchors, which say where the posterior is, more of them where they may then say its covariances; none where
-/// there are no anchors, or no draw has positive density.
-fn draws_of_anchors(query: &Query<'_>, anchors: Option<&mut Anchors<'_>>) -> WeightedPoints {
+/// Draws from the anchors, which say where the posterior is, more of them where so many may then be effective as are `wanted`;
+/// none where there are no anchors, or no draw has positive density.
+fn draws_of_anchors(query: &Query<'_>, anchors: Option<&mut Anchors<'_>>, wanted: Option<f64>) -> WeightedPoints {
     let Some(anchors) = anchors else { return WeightedPoints::default() };
-    let dimension = query.compiled.dimension();
-    let wanted = for_a_covariance(dimension);
     let mut n = FROM_ANCHORS;
     loop {
         let drawn = laplace::draws(anchors, query, n);
         let Some(smoothed) = pareto_smooth(&laplace::log_weights(&drawn)) else { return WeightedPoints::default() };
         let effective = weights_ess(&smoothed.weights);
-        let is_worth_more = dimension <= FULL_RANK && effective < wanted && effective > WORTH_MORE * n as f64;
+        let is_worth_more = wanted.is_some_and(|wanted| effective < wanted) && effective > WORTH_MORE * n as f64;
         if !is_worth_more || n >= MOST_FROM_ANCHORS || query.deadline.has_passed() {
             let points = drawn.iter().map(|d| d.point(anchors.elements())).collect();
             return WeightedPoints { points, weights: smoothed.weights };
@@ -109,9 +107,9 @@ fn draws_of_anchors(query: &Query<'_>, anchors: Option<&mut Anchors<'_>>) -> Wei
     }
 }
 
-/// Effective draws from which they say covariances.
-fn for_a_covariance(dimension: usize) -> f64 {
-    (FOR_A_COVARIANCE * dimension) as f64
+/// Effective draws from which they say covariances; `None` where there are too many of these.
+fn for_a_covariance(dimension: usize) -> Option<f64> {
+    (dimension <= FULL_RANK).then_some((FOR_A_COVARIANCE * dimension) as f64)
 }
 
 /// The normal distribution in whose standard coordinates NUTS has less to find out: of covariances, where these are of draws
@@ -124,7 +122,7 @@ fn normal_of(amortized: &WeightedPoints, dimension: usize) -> Option<NormalAppro
     if effective < FOR_VARIANCES {
         return None;
     }
-    let has_all = dimension <= FULL_RANK && effective >= for_a_covariance(dimension);
+    let has_all = for_a_covariance(dimension).is_some_and(|wanted| effective >= wanted);
     amortized.normal(if has_all { NormalFamily::FullRank } else { NormalFamily::MeanField })
 }
 
@@ -243,7 +241,8 @@ pub(super) fn nuts(
         let infos = query.compiled.coordinate_info();
         let name = |at: usize| infos.get(at).map(|info| info.name.clone()).unwrap_or_default();
         let density = query.compiled.density().ok_or_else(|| no_density(NUTS.name))?;
-        let amortized = draws_of_anchors(query, query.anchors().ok().as_mut());
+        let wanted = for_a_covariance(density.dimension());
+        let amortized = draws_of_anchors(query, query.anchors().ok().as_mut(), wanted);
         let normal = normal_of(&amortized, density.dimension());
         settings.warmup = options.warmup.unwrap_or(if normal.is_some() { SHORT_WARMUP } else { defaults.warmup });
         let starts = starts(query, &amortized, &density, chains)?;
@@ -320,7 +319,7 @@ fn run_advi(
     let draws = options.draws.unwrap_or(ADVI_DRAWS);
     let (points, log_weights) = {
         let density = query.compiled.density().ok_or_else(|| no_density(ADVI.name))?;
-        let amortized = draws_of_anchors(&query, query.anchors().ok().as_mut());
+        let amortized = draws_of_anchors(&query, query.anchors().ok().as_mut(), None);
         let start = starts(&query, &amortized, &density, 1)?.concat();
         let family = if start.len() <= FULL_RANK { NormalFamily::FullRank } else { NormalFamily::MeanField };
         let fit =
