@@ -52,7 +52,7 @@ fn main() {
     for (what, corrupted) in [("with anchors", 0.0), ("text alone", 1.0)] {
         for name in TOYS.into_iter().filter(asked) {
             let target = target(name, false);
-            let options = ExampleOptions { anchors: AnchorKind::Laplace, mask: None, corrupted };
+            let options = ExampleOptions { anchors: AnchorKind::Laplace, mask: None, corrupted, cut: 0.0 };
             let (each, _) = median(seconds, |i| {
                 let mut rng = random_stream(i, 1);
                 let _ = Example::draw(&target, encoding, context, &options, &mut rng);

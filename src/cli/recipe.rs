@@ -19,6 +19,10 @@ pub(super) struct TrainArgs {
     /// The share of examples that are of random programs (`unmask generate`), from 0 to 1; all of them without files
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.5", value_parser = share)]
     pub generated: Option<f64>,
+    /// The share of examples of which the network reads a part: loops lose iterations, as they do in programs that are longer
+    /// than the context, but the anchors know all, from 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub cut: f64,
     /// Of programs that are longer than the context, learn from minibatches of so many iterations of their plate
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub plate_k: Option<u64>,

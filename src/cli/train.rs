@@ -239,6 +239,7 @@ fn options(arguments: &TrainArgs, recipe: &Recipe, programs: Vec<String>) -> Tra
         alpha: recipe.alpha,
         language: !arguments.no_mlm,
         corrupted: 1.0 / 8.0,
+        cut: arguments.cut,
         layers: recipe.train_layers,
         heldout: recipe.heldout,
         seed: arguments.seed,

@@ -22,6 +22,9 @@ use crate::value::Value;
 /// The share of tokens that are hidden in examples for the language head alone.
 const CORRUPTED: f64 = 0.15;
 
+/// The smallest part of a text that is cut.
+const LEAST_PART: f64 = 0.1;
+
 /// What examples are made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ExampleOptions {
@@ -31,6 +34,9 @@ pub struct ExampleOptions {
     pub mask: Option<Mask>,
     /// The share of examples with hidden tokens, for the language head alone.
     pub corrupted: f64,
+    /// The share of examples of which the network reads a part: their loops lose iterations, which anchors still know, as those
+    /// of programs that are longer than the context do.
+    pub cut: f64,
 }
 
 /// An example.
@@ -141,6 +147,11 @@ impl Example {
         let reading = Reading { encoding, context, names: shuffled_names(rng), order: Some(rng.random()) };
         let target = TargetRef { conditions: &conditions, ..lesson.borrow() };
         let mut prompt = reading.prompt(&target)?;
+        if options.cut > 0.0 && rng.random::<f64>() < options.cut {
+            let context = (rng.random_range(LEAST_PART..1.0) * prompt.length() as f64) as usize;
+            // What has no loops has no parts.
+            prompt = Reading { context: context.min(reading.context), ..reading }.prompt(&target).unwrap_or(prompt);
+        }
         prompt.ask(encoding, &written);
         if rng.random::<f64>() < options.corrupted {
             prompt.corrupt(encoding, CORRUPTED, rng);

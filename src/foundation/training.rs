@@ -58,6 +58,9 @@ pub struct TrainOptions {
     pub language: bool,
     /// The share of examples for the language head alone.
     pub corrupted: f64,
+    /// The share of examples of which the network reads a part, without some iterations of their loops.
+    #[serde(default)]
+    pub cut: f64,
     /// Layers that train, from the top; `None`: all.
     pub layers: Option<usize>,
     /// Executions that are never learnt from, on which the best weights are chosen.
@@ -353,6 +356,7 @@ impl Trainer {
                 anchors: self.foundation.anchors,
                 mask: None,
                 corrupted: if self.options.language { self.options.corrupted } else { 0.0 },
+                cut: self.options.cut,
             },
         }
     }
@@ -429,7 +433,7 @@ impl Trainer {
         embeddings: &mut Vec<Vec<f32>>,
     ) -> Result<HeldOut, FoundationError> {
         let width = self.foundation.network.config().encoder.width;
-        let options = ExampleOptions { anchors: self.foundation.anchors, mask, corrupted: 0.0 };
+        let options = ExampleOptions { anchors: self.foundation.anchors, mask, corrupted: 0.0, cut: self.options.cut };
         let source = Source { seed: self.options.seed ^ HELD_OUT, limit: None, options, ..self.source() };
         let (mut head, mut anchors) = (0.0, 0.0);
         let mut first = 0;
@@ -476,7 +480,7 @@ pub fn try_examples(lesson: Lesson, foundation: &Foundation, n: u64, seed: u64) 
         context: foundation.context(),
         seed,
         limit: None,
-        options: ExampleOptions { anchors: foundation.anchors, mask: None, corrupted: 0.0 },
+        options: ExampleOptions { anchors: foundation.anchors, mask: None, corrupted: 0.0, cut: 0.0 },
     };
     source.examples(0..n).map(|_| ())
 }

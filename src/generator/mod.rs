@@ -13,8 +13,8 @@
 //!   joint values.
 //! - Predictors on the scale of a logarithm or of log odds are scaled by how large their latents are, to stay within about
 //!   ±3, so that counts are small and probabilities are not all 0 or 1; no latent then has Cauchy tails.
-//! - At most 40 latents, and 512 lexemes in its annotated form. A draw that is larger is drawn again: the prior is conditioned
-//!   on its size.
+//! - At most 40 latents, and 512 lexemes in its annotated form, of long plates six iterations counted: of these, which hold no
+//!   latents, the network reads a part. A draw that is larger is drawn again: the prior is conditioned on its size.
 
 mod discrete;
 mod finish;
@@ -24,6 +24,7 @@ mod nonlinear;
 mod responses;
 mod series;
 mod sketch;
+mod surveys;
 mod term;
 
 use crate::runtime::random_stream;
@@ -36,6 +37,8 @@ pub struct Generated {
     pub family: &'static str,
     /// Its text.
     pub source: String,
+    /// Whether it has a plate that is longer than what the network is to read.
+    pub has_long_plate: bool,
 }
 
 /// A family of programs.
@@ -63,7 +66,7 @@ impl Family {
 const LEAN: usize = 3;
 
 /// All families.
-pub const FAMILIES: [Family; 22] = [
+pub const FAMILIES: [Family; 23] = [
     family("chain", "each variable around an affine function of the last", 2, 30, linear::chain),
     family("graph", "trees and directed graphs of reals", 2, 40, linear::graph),
     family("regression", "one to five covariates, two to twenty observations", 3, 7, linear::regression),
@@ -86,6 +89,7 @@ pub const FAMILIES: [Family; 22] = [
     family("autoregression", "a series that remembers", 1, 7, series::autoregression),
     family("walk", "a hidden level that walks", 2, 7, series::walk),
     family("volatility", "a scale that walks", 1, 0, series::volatility),
+    family("survey", "regressions in raw units, on more observations than the network reads", 4, 13, surveys::survey),
 ];
 
 const fn family(
@@ -148,7 +152,7 @@ fn write(seed: u64, index: u64, draw: impl Fn(&mut Sketch) -> &'static Family, m
         }
         sketch = sketch.again();
     }
-    Generated { family: first.name, source: sketch.finish("generated") }
+    Generated { family: first.name, has_long_plate: sketch.has_long_plate, source: sketch.finish("generated") }
 }
 
 fn draw(sketch: &mut Sketch, weight: fn(&Family) -> usize) -> &'static Family {

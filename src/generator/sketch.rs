@@ -17,6 +17,9 @@ const MOST_COMBINATIONS: usize = 64;
 const MOST_LEXEMES: usize = 480;
 const MOST_LATENTS: usize = 40;
 
+/// Iterations of a long plate that count.
+const READ: usize = 6;
+
 /// Lexemes that the definition of a library function adds to an annotated program.
 const DEFINITION: usize = 50;
 
@@ -73,6 +76,8 @@ pub(super) struct Sketch {
     combinations: usize,
     lexemes: usize,
     latents: usize,
+    /// Whether a plate is longer than what the network is to read.
+    pub has_long_plate: bool,
 }
 
 impl Sketch {
@@ -94,6 +99,7 @@ impl Sketch {
             combinations: 1,
             lexemes: 0,
             latents: 0,
+            has_long_plate: false,
         }
     }
 
@@ -237,6 +243,14 @@ impl Sketch {
 
     pub fn plate(&mut self, i: &str, n: usize, body: &[String]) {
         self.repeat("plate", i, 0, n, body);
+    }
+
+    /// A plate without latents, so long that the network reads a part of it.
+    pub fn long_plate(&mut self, i: &str, n: usize, body: &[String]) {
+        let text = body.join(" ");
+        self.count(&text, n.min(READ));
+        self.has_long_plate |= n > READ;
+        self.statements.push(format!("plate {i} in 0..{n} {{ {text} }}"));
     }
 
     /// Takes note of how much longer statements make the annotated program.

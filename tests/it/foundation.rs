@@ -31,6 +31,7 @@ fn options(steps: u64, rate: f64) -> TrainOptions {
         alpha: 1.0,
         language: true,
         corrupted: 0.125,
+        cut: 0.0,
         layers: None,
         heldout: 32,
         seed: 3,

@@ -10,7 +10,7 @@ use super::{PROGRAMS, target};
 /// Elements of executions of the test programs, with random outputs of a network.
 fn elements(kind: AnchorKind) -> Vec<(Candidates, f64, Vec<f32>)> {
     let encoding = Encoding::Lexeme(Vocabulary::lexeme(&[]));
-    let options = ExampleOptions { anchors: kind, mask: None, corrupted: 0.0 };
+    let options = ExampleOptions { anchors: kind, mask: None, corrupted: 0.0, cut: 0.0 };
     let mut found = Vec::new();
     for (i, source) in PROGRAMS.iter().enumerate() {
         let target = target(source, &[]);

@@ -1,7 +1,11 @@
 //! Training: it learns, goes on bit for bit, and weights are checked before they are used.
 
-use unmask::foundation::{AnchorKind, Encoding, Foundation, FoundationError, TextVocabulary, TrainOptions, Trainer};
+use unmask::foundation::{
+    AnchorKind, Encoding, Example, ExampleOptions, Foundation, FoundationError, TextVocabulary, TrainOptions, Trainer,
+    Vocabulary,
+};
 use unmask::network::{EncoderConfig, Network, NetworkConfig, checkpoint_to_bytes};
+use unmask::runtime::random_stream;
 use unmask::trace::Mask;
 
 use super::{PROGRAMS, SMALL, options, small, target};
@@ -18,6 +22,31 @@ fn a_small_network_learns_a_few_executions_by_heart() {
     // What was learnt by heart is of no use elsewhere.
     let other = trainer.held_out(32, Some(Mask::Role)).unwrap();
     assert!(other.head > other.anchors, "{other:?}");
+}
+
+#[test]
+fn a_cut_text_loses_iterations_and_keeps_its_targets() {
+    let source = "model m { sample a ~ normal(0, 3); plate i in 0..12 { observe y[i] ~ normal(a, 1); } }";
+    let encoding = Encoding::Lexeme(Vocabulary::lexeme(&[]));
+    let whole = ExampleOptions { anchors: AnchorKind::Laplace, mask: Some(Mask::Role), corrupted: 0.0, cut: 0.0 };
+    let draw = |source: &str, cut: f64, seed: u64| {
+        let options = ExampleOptions { cut, ..whole };
+        Example::draw(&target(source, &[]), &encoding, 512, &options, &mut random_stream(seed, 0)).unwrap()
+    };
+    let mut lengths = std::collections::BTreeSet::new();
+    for seed in 0..20 {
+        let (whole, cut) = (draw(source, 0.0, seed), draw(source, 1.0, seed));
+        assert!(cut.sequence.tokens.len() < whole.sequence.tokens.len());
+        lengths.insert(cut.sequence.tokens.len());
+        // The anchors are those of all observations.
+        let middle = |example: &Example| example.targets[0].0.components[0].location;
+        assert!(whole.targets.len() == 1 && whole.targets[0].1 == cut.targets[0].1);
+        assert!((middle(&whole) - middle(&cut)).abs() < 1e-9);
+    }
+    assert!(lengths.len() > 4, "{lengths:?}");
+    // What has no loops stays as it is.
+    let source = "model m { sample a ~ normal(0, 3); observe y ~ normal(a, 1); }";
+    assert_eq!(draw(source, 0.0, 1).sequence.tokens, draw(source, 1.0, 1).sequence.tokens);
 }
 
 #[test]
