@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::console::{Failure, Status, plain, write_file};
+use super::console::{Failure, Status, of_network, plain, write_file};
 use super::evaluate::foundation;
 use super::infer::write_text;
 use super::{DataArgs, ModelArgs, json as answers};
@@ -50,9 +50,9 @@ pub(super) fn attend(arguments: &AttendArgs) -> Result<Status, Failure> {
     let weights = foundation(arguments.weights.as_deref())?;
     let model = arguments.program.model()?;
     let target = model.target(&arguments.data.read()?)?;
-    let wrong =
-        |reason: String| plain("E0737", format!("there is no attention to show of `{}`: {reason}", model.name()));
-    let attention = weights.attention(&target.borrow()).map_err(|e| wrong(e.to_string()))?;
+    let wrong = |reason: String| plain("E0737", format!("`{}` has no attention to show: {reason}", model.name()));
+    let attention =
+        weights.attention(&target.borrow()).map_err(|e| of_network(&model, "E0737", "has no attention to show", &e))?;
     let (layers, heads) = (attention.maps.len(), attention.heads());
     let outside = |asked: Option<usize>, count: usize| asked.is_some_and(|n| n >= count);
     if outside(arguments.layer, layers) || outside(arguments.head, heads) {

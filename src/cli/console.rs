@@ -4,10 +4,12 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::render::render;
-use crate::api::Error;
+use crate::api::{Error, Model};
 use crate::diagnostic::Diagnostic;
+use crate::foundation::FoundationError;
 use crate::span::SourceMap;
 use crate::temporary::temporary_beside;
+use crate::trace::NotAnnotated;
 
 /// How a command ended, as an exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,17 @@ impl From<io::Error> for Failure {
 /// A message without a place in a source.
 pub fn plain(code: &'static str, message: impl Into<String>) -> Failure {
     Failure::Told(Error::without_source(Diagnostic::error(code, message)))
+}
+
+/// Why the network cannot read or answer a model: a mistake in the program or its data as everywhere, at its place; else what
+/// the command could not do, and why.
+pub fn of_network(model: &Model, code: &'static str, what: &str, error: &FoundationError) -> Failure {
+    let own = Diagnostic::from(error);
+    let is_mistake =
+        matches!(error, FoundationError::Runtime(_) | FoundationError::NotAnnotated(NotAnnotated::Runtime(_)));
+    let message = format!("`{}` {what}: {error}", model.name());
+    let told = if is_mistake { own } else { Diagnostic { code, message, ..own } };
+    Failure::Told(Error::new(vec![told], model.script().sources().clone()))
 }
 
 /// Whether standard error takes colour.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::console::{Failure, Status, plain};
+use super::console::{Failure, Status, of_network};
 use super::evaluate::foundation;
 use super::infer::write_text;
 use super::{DataArgs, ModelArgs, json as answers};
@@ -31,8 +31,7 @@ pub(super) fn embed(arguments: &EmbedArgs) -> Result<Status, Failure> {
     let weights = foundation(arguments.weights.as_deref())?;
     let model = arguments.program.model()?;
     let target = model.target(&arguments.data.read()?)?;
-    let wrong = |reason: String| plain("E0739", format!("`{}` has no embedding: {reason}", model.name()));
-    let embedding = weights.embed(&target.borrow()).map_err(|e| wrong(e.to_string()))?;
+    let embedding = weights.embed(&target.borrow()).map_err(|e| of_network(&model, "E0739", "has no embedding", &e))?;
     let masked: Map<String, Value> = embedding.masked.into_iter().map(|(name, row)| (name, json!(row))).collect();
     let text = answers::text(&json!({
         "model": model.name(), "width": embedding.program.len(), "read": embedding.read, "tokens": embedding.tokens,

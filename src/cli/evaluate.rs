@@ -7,12 +7,12 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::console::{Failure, Status, plain, read, tell};
+use super::console::{Failure, Status, of_network, plain, read, tell};
 use super::infer::write_text;
 use super::report::{Align, bar, columns};
-use super::train::program;
+use super::train::{has_inputs, program};
 use super::{DecodeArg, json as answers, named};
-use crate::api::Data;
+use crate::api::{Data, Model};
 use crate::foundation::{Case, EvaluateOptions, Evaluated, Foundation, Judged, cases_of, evaluate};
 use crate::network::Device;
 use crate::trace::Mask;
@@ -79,11 +79,11 @@ pub(super) fn evaluate_programs(arguments: &EvaluateArgs) -> Result<Status, Fail
     let options = EvaluateOptions { seed: arguments.seed, judged, device: arguments.device };
     let mut found: Vec<(String, Evaluated)> = Vec::new();
     for file in &arguments.files {
-        let (name, cases) = cases(arguments, file, foundation.encoding().digits())?;
+        let (model, name, cases) = cases(arguments, file, foundation.encoding().digits())?;
         match evaluate(&foundation, &cases, options) {
             Ok(evaluated) => found.push((name, evaluated)),
             Err(error) => {
-                return Err(plain("E0735", format!("`{name}` cannot be evaluated: {error}")));
+                return Err(of_network(&model, "E0735", "cannot be evaluated", &error));
             }
         }
     }
@@ -102,14 +102,16 @@ pub(super) fn foundation(path: Option<&Path>) -> Result<Foundation, Failure> {
 }
 
 /// The cases of a program: from a folder of exact ones where there is one of its name, else its own executions.
-fn cases(arguments: &EvaluateArgs, file: &str, digits: Option<usize>) -> Result<(String, Vec<Case>), Failure> {
+fn cases(arguments: &EvaluateArgs, file: &str, digits: Option<usize>) -> Result<(Model, String, Vec<Case>), Failure> {
     let (model, target) = program(&arguments.libraries, file)?;
     let path = file.split_once('=').map_or(file, |(path, _)| path);
     let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let n = arguments.cases as usize;
     let Some(folder) = &arguments.oracle else {
-        let cases = cases_of(&target, arguments.mask, digits, n, arguments.seed ^ CASES);
-        return Ok((stem, cases.map_err(|e| plain("E0735", e.to_string()))?));
+        has_inputs(&model, &target)?;
+        let cases = cases_of(&target, arguments.mask, digits, n, arguments.seed ^ CASES)
+            .map_err(|e| of_network(&model, "E0735", "cannot be evaluated", &e))?;
+        return Ok((model, stem, cases));
     };
     let path = if folder.is_dir() { folder.join(format!("{stem}.jsonl")) } else { folder.clone() };
     let text = read(&path)?;
@@ -138,7 +140,7 @@ fn cases(arguments: &EvaluateArgs, file: &str, digits: Option<usize>) -> Result<
         cases.push(Case { target, truth, log_posterior });
     }
     tell(model.script().warnings(), model.script().sources());
-    Ok((stem, cases))
+    Ok((model, stem, cases))
 }
 
 fn variance(x: f64) -> String {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::console::{Failure, Status, note, plain};
+use super::console::{Failure, Status, note, of_network, plain};
 use super::evaluate::foundation;
 use super::infer::show_progress;
 use super::recipe::positive;
@@ -12,6 +12,7 @@ use super::{DataArgs, ModelArgs};
 use crate::foundation::{DIVERGED, FoundationError, Minibatches, TuneOptions, TuneReport};
 use crate::infer::Query;
 use crate::temporary::temporary_beside;
+use crate::trace::annotate;
 
 #[derive(Debug, Args)]
 #[command(after_help = "The new weights answer `infer --weights FILE` on the same data.")]
@@ -59,7 +60,9 @@ pub(super) fn finetune(arguments: &FinetuneArgs) -> Result<Status, Failure> {
     let model = arguments.program.model()?;
     let data = arguments.data.read()?;
     let target = model.target(&data)?;
-    let wrong = |error: FoundationError| plain("E0735", format!("`{}` cannot be fitted: {error}", model.name()));
+    let wrong = |error: FoundationError| of_network(&model, "E0735", "cannot be fitted", &error);
+    // Mistakes are told by what executes the program; what compiles it takes it to be right.
+    let _ = annotate(&target.runtime, target.model, &target.conditions).map_err(|e| wrong(e.into()))?;
     let plated = match arguments.plate_k {
         Some(k) => Some((model.plated(&data)?, k as usize)),
         None => None,

@@ -68,16 +68,16 @@ pub(super) struct TrainArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub buckets: u64,
     /// The largest learning rate [0.0015; roberta-base: 0.0001; paper: 0.004]
-    #[arg(long, value_name = "RATE", value_parser = positive)]
+    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
     pub lr: Option<f64>,
     /// Steps in which the rate rises to it [100; roberta-base: 500; paper: 5000]
     #[arg(long, value_name = "N")]
     pub warmup: Option<u64>,
     /// Larger gradients are scaled down to this norm [1]
-    #[arg(long, value_name = "NORM", value_parser = positive)]
+    #[arg(long, value_name = "NORM", value_parser = positive, allow_negative_numbers = true)]
     pub clip: Option<f64>,
     /// Factor of the head's loss beside the language loss [1; paper: 0.1]
-    #[arg(long, value_name = "ALPHA", value_parser = positive)]
+    #[arg(long, value_name = "ALPHA", value_parser = positive, allow_negative_numbers = true)]
     pub alpha: Option<f64>,
     /// Without the language loss
     #[arg(long)]

@@ -108,11 +108,7 @@ fn beside(path: &Path, what: &str) -> PathBuf {
 }
 
 fn failure(error: &FoundationError) -> Failure {
-    let diagnostic = Diagnostic::from(error);
-    let missing = matches!(error, FoundationError::Runtime(RuntimeError::MissingValue { .. }));
-    let help = "name a file that has it with the program: FILE=DATA.json";
-    let diagnostic = if missing { diagnostic.help(help) } else { diagnostic };
-    Failure::Told(Error::new(vec![diagnostic], SourceMap::default()))
+    Failure::Told(Error::new(vec![Diagnostic::from(error)], SourceMap::default()))
 }
 
 /// A program with its inputs.
@@ -123,7 +119,12 @@ pub(super) struct Program {
 }
 
 fn programs(arguments: &TrainArgs) -> Result<Vec<Program>, Failure> {
-    arguments.files.iter().map(|file| read_program(&arguments.libraries, file)).collect()
+    let read = |file: &String| {
+        let program = read_program(&arguments.libraries, file)?;
+        has_inputs(&program.model, &program.target)?;
+        Ok(program)
+    };
+    arguments.files.iter().map(read).collect()
 }
 
 /// The program of `FILE` or `FILE=DATA.json`.
@@ -140,6 +141,17 @@ fn read_program(libraries: &[PathBuf], file: &str) -> Result<Program, Failure> {
     };
     let target = model.target(&data)?;
     Ok(Program { model, data, target })
+}
+
+/// Whether all inputs are there that an execution needs: what is missing is told with its program.
+pub(super) fn has_inputs(model: &Model, target: &Target) -> Result<(), Failure> {
+    let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, None);
+    // What else can go wrong depends on the execution.
+    if let Err(error @ RuntimeError::MissingValue { .. }) = tracer.execution(&mut random_stream(0, 0)) {
+        let told = Diagnostic::from(&error).help("name a file that has it with the program: FILE=DATA.json");
+        return Err(Error::new(vec![told], model.script().sources().clone()).into());
+    }
+    Ok(())
 }
 
 /// The same as a query.
