@@ -6,7 +6,8 @@ method alone, with each file of weights.
 A column is NAME=METHOD or NAME=METHOD:WEIGHTS, such as `anchors=laplace`, `bundled=foundation` or `mine=foundation:mine.safetensors`.
 Prints, for ordinary and hard programs: the share of data sets certified, of those that the first column refuses too, effective draws a
 draw, the median seconds, and (against NUTS, where its chains are certified) the median error of means and standard deviations, in
-posterior standard deviations. Several jobs run side by side, each on a thread of its own, and their seconds are longer than those of one
+posterior standard deviations. Effective draws and errors are over the data sets that a column certifies itself, seconds over those that it
+answers. Several jobs run side by side, each on a thread of its own, and their seconds are longer than those of one
 alone. Needs nothing but Python and `unmask` (`cargo build --release`).
 """
 

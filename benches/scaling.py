@@ -5,7 +5,7 @@ numbers of steps, and the held-out loss that each ends with, below that of the a
         `unmask train`]...
 
 Each training has its own schedule, so that each curve joins ends of trainings and not their middles. Trainings that are there are not
-repeated: it can be stopped and goes on. Writes scaling.json, scaling.md and scaling.svg to the folder (default: target/scaling). Needs
+repeated: it can be stopped and goes on, with the same options and binary. Writes scaling.json, scaling.md and scaling.svg to the folder (default: target/scaling). Needs
 nothing but Python and `unmask` (`cargo build --release`).
 """
 
@@ -39,10 +39,23 @@ def train(binary, folder, width, steps, extra):
     def last():
         if not metrics.exists():
             return None
-        lines = [json.loads(line) for line in metrics.read_text().splitlines()]
-        ends = [line["held_out"] for line in lines if "held_out" in line and line["step"] == steps]
+        ends = []
+        for text in metrics.read_text().splitlines():
+            try:
+                line = json.loads(text)
+            except json.JSONDecodeError:
+                # What was stopped may leave a part of a line.
+                continue
+            if "held_out" in line and line["step"] == steps:
+                ends.append(line["held_out"])
         return ends[-1] if ends else None
 
+    recipe = {"batch": BATCH, "held_out": HELD_OUT, "seed": SEED, "options": extra}
+    made_by = folder / "recipe.json"
+    if not made_by.exists():
+        made_by.write_text(json.dumps(recipe) + "\n")
+    if json.loads(made_by.read_text()) != recipe:
+        raise SystemExit(f"{folder} holds trainings with other options: {made_by.read_text().strip()}")
     if last() is None:
         options = ["--resume"] if checkpoint.exists() else []
         command = [binary, "train", "--generated", "-o", weights, "--width", width, "--steps", steps, "--batch", BATCH]
@@ -57,7 +70,7 @@ def svg(runs):
     widths = sorted({run["width"] for run in runs})
     xs = [math.log10(run["examples"]) for run in runs]
     ys = [run["gain"] for run in runs]
-    low_x, high_x, low_y, high_y = min(xs) - 0.05, max(xs) + 0.05, 0.0, max(ys) * 1.08
+    low_x, high_x, low_y, high_y = min(xs) - 0.05, max(xs) + 0.05, min(0.0, *ys), max(max(ys) * 1.08, 0.01)
 
     def place(x, y):
         across = left + (x - low_x) / (high_x - low_x) * (wide - left - 20)
@@ -97,7 +110,7 @@ def numbers(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--unmask", default="unmask", help="the binary")
     parser.add_argument("--widths", type=numbers, default=[32, 64, 128])
     parser.add_argument("--steps", type=numbers, default=[100, 200, 400])

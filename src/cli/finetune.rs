@@ -36,7 +36,8 @@ pub(super) struct FinetuneArgs {
         value_parser = clap::value_parser!(u64).range(2..=4_096))]
     draws: u64,
     /// The largest learning rate
-    #[arg(long, value_name = "RATE", default_value_t = TuneOptions::default().rate, value_parser = positive)]
+    #[arg(long, value_name = "RATE", default_value_t = TuneOptions::default().rate, value_parser = positive,
+        allow_negative_numbers = true)]
     lr: f64,
     /// Train so many layers of the encoder too, from the top
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -243,7 +243,7 @@ struct InferArgs {
     /// How to infer
     #[arg(long, default_value = Method::Auto.name(), value_parser = method(), hide_possible_values = false)]
     method: String,
-    /// Draws to keep, over all chains
+    /// Draws to keep, over all chains; `auto` makes as many as its certificate needs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     draws: Option<u64>,
     /// Sweeps of each Markov chain that are dropped

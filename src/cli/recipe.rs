@@ -21,7 +21,7 @@ pub(super) struct TrainArgs {
     pub generated: Option<f64>,
     /// The share of examples of which the network reads a part: loops lose iterations, as they do in programs that are longer
     /// than the context, but the anchors know all, from 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
     pub cut: f64,
     /// Of programs that are longer than the context, learn from minibatches of so many iterations of their plate
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]

@@ -58,6 +58,7 @@ pub(super) fn train(arguments: &TrainArgs) -> Result<Status, Failure> {
         if let Some(steps) = arguments.steps {
             trainer.set_total(steps);
         }
+        note(&format!("going on after step {}", trainer.steps()));
         trainer
     } else {
         let recipe = Recipe::new(arguments);
@@ -107,8 +108,15 @@ fn beside(path: &Path, what: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// What to do about a missing input.
+const MISSING: &str = "name a file that has it with the program: FILE=DATA.json";
+
 fn failure(error: &FoundationError) -> Failure {
-    Failure::Told(Error::new(vec![Diagnostic::from(error)], SourceMap::default()))
+    let diagnostic = Diagnostic::from(error);
+    // An input that only some executions need.
+    let is_missing = matches!(error, FoundationError::Runtime(RuntimeError::MissingValue { .. }));
+    let diagnostic = if is_missing { diagnostic.help(MISSING) } else { diagnostic };
+    Failure::Told(Error::new(vec![diagnostic], SourceMap::default()))
 }
 
 /// A program with its inputs.
@@ -148,7 +156,7 @@ pub(super) fn has_inputs(model: &Model, target: &Target) -> Result<(), Failure> 
     let mut tracer = Tracer::new(&target.runtime, target.model, &target.conditions, None);
     // What else can go wrong depends on the execution.
     if let Err(error @ RuntimeError::MissingValue { .. }) = tracer.execution(&mut random_stream(0, 0)) {
-        let told = Diagnostic::from(&error).help("name a file that has it with the program: FILE=DATA.json");
+        let told = Diagnostic::from(&error).help(MISSING);
         return Err(Error::new(vec![told], model.script().sources().clone()).into());
     }
     Ok(())
@@ -373,8 +381,8 @@ impl Run<'_> {
                 let seconds = self.started.elapsed().as_secs_f64();
                 let steps = trainer.steps() - self.first;
                 note(&format!(
-                    "{steps} steps in {seconds:.0} s; the best weights, which are kept, on {examples} executions held out: {best:.3} nats \
-                     (anchors alone {anchors:.3})"
+                    "{steps} steps in {seconds:.0} s; the best weights, which are kept, lose {best:.3} nats on {examples} executions \
+                     held out, the anchors alone {anchors:.3}"
                 ));
             }
             (None, _) | (_, None) => note(&format!("{} steps were taken before: nothing is left to do", self.first)),

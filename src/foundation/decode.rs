@@ -119,11 +119,11 @@ impl Foundation {
         // No line is shorter than this.
         let least = SHORTEST * annotated.lines.len();
         if whole && least > self.context() {
-            return Err(FoundationError::TooLong { tokens: least, limit: self.context() });
+            return Err(FoundationError::NotWhole { tokens: least, limit: self.context() });
         }
         let prompt = Prompt::new(&annotated, &self.encoding, &names_in_order(), self.context(), |_| ())?;
         if whole && prompt.is_part() {
-            return Err(FoundationError::TooLong { tokens: prompt.length(), limit: self.context() });
+            return Err(FoundationError::NotWhole { tokens: prompt.length(), limit: self.context() });
         }
         let encoded = self.network.encode(&prompt.sequence)?;
         let prior = query.prior.middle.iter().copied().zip(query.prior.scales.iter().copied()).collect();

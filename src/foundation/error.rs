@@ -37,6 +37,16 @@ pub enum FoundationError {
         /// The context.
         limit: usize,
     },
+    /// The annotated program is longer than the network's context, and a part of it is not wanted.
+    #[error(
+        "the annotated program has at least {tokens} tokens, and the network reads at most {limit}; `--method foundation` reads a part of it"
+    )]
+    NotWhole {
+        /// Its length, or a part of it.
+        tokens: usize,
+        /// The context.
+        limit: usize,
+    },
     /// The program uses more names than there are tokens.
     #[error(
         "the program has more than {limit} different names: an array and its elements count once, written-out variables each"
@@ -102,6 +112,7 @@ impl From<&FoundationError> for Diagnostic {
             | FoundationError::NoLine { .. }
             | FoundationError::Minibatch { .. }
             | FoundationError::TooLong { .. }
+            | FoundationError::NotWhole { .. }
             | FoundationError::TooManyNames { .. }
             | FoundationError::NothingMasked
             | FoundationError::Rejected

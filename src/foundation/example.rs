@@ -14,7 +14,7 @@ use super::prompt::{Prompt, names_in_order, shuffled_names};
 use crate::infer::anchors::{Anchors, Decoded, Presence, Shares, Walk};
 use crate::infer::{Query, Stream, Target, TargetRef};
 use crate::network::Sequence;
-use crate::runtime::{Addresses, Handler, Law, Outcome, RuntimeError, Site, Stop, annotate, random_stream};
+use crate::runtime::{Addresses, Annotated, Handler, Law, Outcome, RuntimeError, Site, Stop, annotate, random_stream};
 use crate::span::Span;
 use crate::trace::{Mask, Tracer};
 use crate::value::Value;
@@ -107,16 +107,14 @@ impl Handler for Truth {
 /// How a query is read: with which names, and in which order its iterations stay where not all fit.
 struct Reading<'a> {
     encoding: &'a Encoding,
-    context: usize,
     names: Vec<u32>,
     /// Seed of the order of iterations; without one, as they come.
     order: Option<u64>,
 }
 
 impl Reading<'_> {
-    fn prompt(&self, target: &TargetRef<'_>) -> Result<Prompt, FoundationError> {
-        let annotated = annotate(target.runtime, target.model, target.conditions)?;
-        Prompt::new(&annotated, self.encoding, &self.names, self.context, |iterations| {
+    fn prompt(&self, annotated: &Annotated, context: usize) -> Result<Prompt, FoundationError> {
+        Prompt::new(annotated, self.encoding, &self.names, context, |iterations| {
             if let Some(seed) = self.order {
                 iterations.shuffle(&mut random_stream(seed, 0));
             }
@@ -144,13 +142,14 @@ impl Example {
         let truth = Truth { values: truth.collect(), ..Truth::default() };
         let computed = trace.computed.iter().cloned();
         let written = trace.choices.iter().map(|c| (c.name.clone(), c.value.clone())).chain(computed).collect();
-        let reading = Reading { encoding, context, names: shuffled_names(rng), order: Some(rng.random()) };
+        let reading = Reading { encoding, names: shuffled_names(rng), order: Some(rng.random()) };
         let target = TargetRef { conditions: &conditions, ..lesson.borrow() };
-        let mut prompt = reading.prompt(&target)?;
+        let annotated = annotate(target.runtime, target.model, target.conditions)?;
+        let mut prompt = reading.prompt(&annotated, context)?;
         if options.cut > 0.0 && rng.random::<f64>() < options.cut {
-            let context = (rng.random_range(LEAST_PART..1.0) * prompt.length() as f64) as usize;
-            // What has no loops has no parts.
-            prompt = Reading { context: context.min(reading.context), ..reading }.prompt(&target).unwrap_or(prompt);
+            let part = (rng.random_range(LEAST_PART..1.0) * prompt.length() as f64) as usize;
+            // What has no loops, or must show more, has no such part.
+            prompt = reading.prompt(&annotated, part.min(context)).unwrap_or(prompt);
         }
         prompt.ask(encoding, &written);
         if rng.random::<f64>() < options.corrupted {
@@ -174,8 +173,9 @@ impl Example {
         seed: u64,
     ) -> Result<Self, FoundationError> {
         let truth = Truth { values: values.into_iter().collect(), ..Truth::default() };
-        let reading = Reading { encoding, context, names: names_in_order(), order: None };
-        let prompt = reading.prompt(&lesson.borrow())?;
+        let reading = Reading { encoding, names: names_in_order(), order: None };
+        let annotated = annotate(&lesson.runtime, lesson.model, &lesson.conditions)?;
+        let prompt = reading.prompt(&annotated, context)?;
         Self::of(lesson.borrow(), &prompt, truth, anchors, seed)
     }
 

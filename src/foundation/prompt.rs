@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 use rand::seq::SliceRandom as _;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::encoding::{Encoding, MOST_NAMES};
 use super::error::FoundationError;
@@ -12,7 +12,7 @@ use crate::infer::anchors::Element;
 use crate::network::Sequence;
 use crate::runtime::{Annotated, Line};
 use crate::span::FileId;
-use crate::syntax::{self, ast};
+use crate::syntax::{self, Token, ast};
 use crate::trace::{Statement, take_statements};
 use crate::value::Value;
 
@@ -64,15 +64,15 @@ impl Prompt {
         let mut encoded = encoding.encode(&syntax::print(&visible), names)?;
         let mut whole = None;
         if encoded.tokens.len() > context {
-            let length = encoded.tokens.len();
-            whole = Some(length);
+            let tokens = encoded.tokens.len();
+            whole = Some(tokens);
             // Lengths are counted in lexemes, of which the encoding may make several tokens.
-            let lexemes = syntax::lex(FileId::default(), &syntax::print(&visible)).tokens.len();
-            let wanted = context.min(SHORTENED) * lexemes.min(length) / length.max(1);
+            let lexemes = length(&syntax::print(&visible));
+            let wanted = context.min(SHORTENED) * lexemes.min(tokens) / tokens.max(1);
             lines = minibatch(&mut visible, &annotated.lines, wanted, order);
             encoded = encoding.encode(&syntax::print(&visible), names)?;
             if encoded.tokens.len() > context || lines.is_empty() {
-                return Err(FoundationError::TooLong { tokens: length, limit: context });
+                return Err(FoundationError::TooLong { tokens, limit: context });
             }
         }
         let (mut rows, mut variables) = (FxHashMap::default(), FxHashMap::default());
@@ -82,6 +82,13 @@ impl Prompt {
             variables.entry(line.variable.clone()).or_insert(*row);
             if line.value.is_none() {
                 masked.push((*row, line.name.clone()));
+            }
+        }
+        if let Some(tokens) = whole {
+            // A variable that is asked for has a line, its own or that of another element.
+            let mut asked = annotated.lines.iter().filter(|line| line.random && line.value.is_none());
+            if asked.any(|line| !variables.contains_key(&line.variable)) {
+                return Err(FoundationError::TooLong { tokens, limit: context });
             }
         }
         let length = whole.unwrap_or(encoded.tokens.len());
@@ -159,50 +166,104 @@ impl Prompt {
     }
 }
 
+/// A statement of a program that is to be shortened.
+struct Piece<'l> {
+    statement: ast::Stmt,
+    lines: Vec<&'l Line>,
+    /// The first subscript of its lines, where it is the same.
+    iteration: Option<i64>,
+    text: String,
+    tokens: usize,
+}
+
 /// Leaves out iterations of loops until a program has at most `context` tokens, and gives the lines that are left. An iteration
-/// is all lines with one first subscript; `order` says which stay longest.
+/// is all lines with one first subscript, but those of variables that other iterations read, such as coefficients, stay where
+/// that leaves room; `order` says which stay longest.
 fn minibatch<'l>(
     file: &mut ast::File,
     lines: &'l [Line],
     context: usize,
     order: impl FnOnce(&mut Vec<i64>),
 ) -> Vec<&'l Line> {
-    let length = |text: &str| syntax::lex(FileId::default(), text).tokens.len();
-    // Each statement with its lines, its iteration (where all its lines are of one), and its tokens.
     let taken = take_statements(file, lines).into_iter();
-    let statements: Vec<(ast::Stmt, Vec<&Line>, Option<i64>, usize)> = taken
+    let pieces: Vec<Piece<'_>> = taken
         .map(|Statement { statement, lines, iteration }| {
-            let tokens = length(&syntax::print_statement(&statement));
-            (statement, lines, iteration, tokens)
+            let text = syntax::print_statement(&statement);
+            let tokens = length(&text);
+            Piece { statement, lines, iteration, text, tokens }
         })
         .collect();
-    let mut iterations: Vec<i64> = statements.iter().filter_map(|(_, _, iteration, _)| *iteration).collect();
+    let mut iterations: Vec<i64> = pieces.iter().filter_map(|piece| piece.iteration).collect();
     iterations.sort_unstable();
     iterations.dedup();
     order(&mut iterations);
-    let whole = length(&syntax::print(file));
-    let tokens = |wanted: Option<i64>| -> usize {
-        statements.iter().filter(|(_, _, iteration, _)| *iteration == wanted).map(|(_, _, _, n)| n).sum()
-    };
-    let mut left = context.saturating_sub(whole + tokens(None));
-    let mut kept = rustc_hash::FxHashSet::default();
-    for iteration in iterations {
-        let cost = tokens(Some(iteration));
-        if cost > left {
-            break;
+    let room = context.saturating_sub(length(&syntax::print(file)));
+    let shared = shared(&pieces);
+    let is_shared = |piece: &Piece<'_>| piece.lines.iter().any(|line| shared.contains(root(&line.variable)));
+    let own: Vec<Option<i64>> = pieces.iter().map(|p| p.iteration.filter(|_| !is_shared(p))).collect();
+    let all: Vec<Option<i64>> = pieces.iter().map(|piece| piece.iteration).collect();
+    let (iteration_of, kept) = match kept(&pieces, &own, &iterations, room) {
+        Some(kept) if !kept.is_empty() => (own, kept),
+        Some(_) | None => {
+            let kept = kept(&pieces, &all, &iterations, room).unwrap_or_default();
+            (all, kept)
         }
-        left -= cost;
-        kept.insert(iteration);
-    }
+    };
     let (mut stay, mut of) = (Vec::new(), Vec::new());
-    for (statement, own, iteration, _) in statements {
+    for (piece, iteration) in pieces.into_iter().zip(iteration_of) {
         if iteration.is_none_or(|i| kept.contains(&i)) {
-            stay.push(statement);
-            of.extend(own);
+            stay.push(piece.statement);
+            of.extend(piece.lines);
         }
     }
     if let Some(ast::ItemKind::Model(model)) = file.items.last_mut().map(|item| &mut item.kind) {
         model.body.statements = stay;
     }
     of
+}
+
+fn length(text: &str) -> usize {
+    syntax::lex(FileId::default(), text).tokens.len()
+}
+
+/// The first name of a variable.
+fn root(variable: &str) -> &str {
+    variable.split('.').next().unwrap_or(variable)
+}
+
+/// Names of which a statement reads an element with a subscript other than its own iteration, or all of it.
+fn shared<'p>(pieces: &'p [Piece<'_>]) -> FxHashSet<&'p str> {
+    let mut shared = FxHashSet::default();
+    for piece in pieces {
+        let tokens = syntax::lex(FileId::default(), &piece.text).tokens;
+        for (at, (token, _)) in tokens.iter().enumerate() {
+            let Token::Name(name) = token else { continue };
+            let is_field = at > 0 && tokens[at - 1].0 == Token::Dot;
+            let subscript = match (tokens.get(at + 1), tokens.get(at + 2)) {
+                (Some((Token::LeftBracket, _)), Some((Token::Int(index), _))) => index.parse().ok(),
+                (Some(_) | None, Some(_) | None) => None,
+            };
+            if !is_field && (subscript.is_none() || subscript != piece.iteration) {
+                shared.insert(*name);
+            }
+        }
+    }
+    shared
+}
+
+/// The iterations that fit into so many tokens, in order; `None` where what is of none does not.
+fn kept(pieces: &[Piece<'_>], iteration_of: &[Option<i64>], iterations: &[i64], room: usize) -> Option<FxHashSet<i64>> {
+    let mut costs: FxHashMap<Option<i64>, usize> = FxHashMap::default();
+    for (piece, iteration) in pieces.iter().zip(iteration_of) {
+        *costs.entry(*iteration).or_default() += piece.tokens;
+    }
+    let mut left = room.checked_sub(costs.get(&None).copied().unwrap_or(0))?;
+    let mut kept = FxHashSet::default();
+    for iteration in iterations {
+        let Some(cost) = costs.get(&Some(*iteration)) else { continue };
+        let Some(rest) = left.checked_sub(*cost) else { break };
+        left = rest;
+        kept.insert(*iteration);
+    }
+    Some(kept)
 }

@@ -417,7 +417,7 @@ impl Trainer {
         Ok(held_out)
     }
 
-    /// The loss on so many executions that are not trained on: a function of the seed alone.
+    /// The loss on so many executions that are not trained on: a function of the seed and of what share of the texts is cut.
     ///
     /// # Errors
     /// As [`Trainer::step`].

@@ -37,7 +37,7 @@ pub struct Generated {
     pub family: &'static str,
     /// Its text.
     pub source: String,
-    /// Whether it has a plate that is longer than what the network is to read.
+    /// Whether it has a plate of which six iterations count for its length: the network may read a part of it.
     pub has_long_plate: bool,
 }
 
@@ -89,7 +89,7 @@ pub const FAMILIES: [Family; 23] = [
     family("autoregression", "a series that remembers", 1, 7, series::autoregression),
     family("walk", "a hidden level that walks", 2, 7, series::walk),
     family("volatility", "a scale that walks", 1, 0, series::volatility),
-    family("survey", "regressions in raw units, on more observations than the network reads", 4, 13, surveys::survey),
+    family("survey", "regressions in raw units, on up to 120 observations", 4, 20, surveys::survey),
 ];
 
 const fn family(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::ops::Range;
 
 use rand::RngExt as _;
 use rustc_hash::FxHashSet;
@@ -76,7 +77,7 @@ pub(super) struct Sketch {
     combinations: usize,
     lexemes: usize,
     latents: usize,
-    /// Whether a plate is longer than what the network is to read.
+    /// Whether a plate has more iterations than count.
     pub has_long_plate: bool,
 }
 
@@ -231,9 +232,14 @@ impl Sketch {
 
     /// A plate, or a loop from `from`, whose body is these statements.
     pub fn repeat(&mut self, head: &str, i: &str, from: usize, to: usize, body: &[String]) {
+        self.repeat_counting(head, i, from..to, body, to - from);
+    }
+
+    /// The same, of which so many iterations count.
+    fn repeat_counting(&mut self, head: &str, i: &str, of: Range<usize>, body: &[String], counted: usize) {
         let text = body.join(" ");
-        self.count(&text, to - from);
-        self.statements.push(format!("{head} {i} in {from}..{to} {{ {text} }}"));
+        self.count(&text, counted);
+        self.statements.push(format!("{head} {i} in {}..{} {{ {text} }}", of.start, of.end));
     }
 
     /// Takes note of a table that stands in so many lines: unlike an element of it that is known, all of it does.
@@ -245,12 +251,10 @@ impl Sketch {
         self.repeat("plate", i, 0, n, body);
     }
 
-    /// A plate without latents, so long that the network reads a part of it.
+    /// A plate without latents, of which the network may read a part.
     pub fn long_plate(&mut self, i: &str, n: usize, body: &[String]) {
-        let text = body.join(" ");
-        self.count(&text, n.min(READ));
         self.has_long_plate |= n > READ;
-        self.statements.push(format!("plate {i} in 0..{n} {{ {text} }}"));
+        self.repeat_counting("plate", i, 0..n, body, n.min(READ));
     }
 
     /// Takes note of how much longer statements make the annotated program.

@@ -14,21 +14,22 @@ const UNITS: [(f64, f64); 12] = [
     (40.0, 110.0),
     (-5.0, 35.0),
     (5.0, 150.0),
-    (0.0, 100.0),
+    (1.0, 100.0),
     (0.1, 0.9),
     (-2.0, 2.0),
     (-2.0, 2.0),
 ];
 
-/// A covariate as the predictor reads it, and how far apart its values are.
+/// A covariate as the predictor reads it, the middle of its values, and how far apart they are.
 #[derive(Debug)]
 struct Covariate {
     text: String,
+    middle: f64,
     spread: f64,
 }
 
 /// One to four covariates in raw units, sometimes centred, standardised, multiplied, or with effects of groups; proper or flat
-/// priors; and more observations than the network reads.
+/// priors; and, often, more observations than the network reads.
 pub(super) fn survey(s: &mut Sketch) {
     let (n, i, k) = (s.length(12, 50, 120), s.index(&[]), s.int(1, 4));
     let link = s.pick([Link::Identity, Link::Identity, Link::Identity, Link::Identity, Link::Logit, Link::Log]);
@@ -36,10 +37,10 @@ pub(super) fn survey(s: &mut Sketch) {
     let size = if link == Link::Identity { s.log_number(0.2, 20_000.0).size } else { 0.6 };
     let mut covariates: Vec<Covariate> = (0..k).map(|_| covariate(s, n, i, link != Link::Identity)).collect();
     if k > 1 && s.chance(0.25) {
-        let both = [&covariates[0], &covariates[1]];
-        let text = format!("{} * {}", both[0].text, both[1].text);
-        let spread = both[0].spread * both[1].spread;
-        covariates.push(Covariate { text, spread });
+        let (a, b) = (&covariates[0], &covariates[1]);
+        let text = format!("{} * {}", a.text, b.text);
+        let spread = (a.spread * b.middle).hypot(b.spread * a.middle).hypot(a.spread * b.spread);
+        covariates.push(Covariate { text, middle: a.middle * b.middle, spread });
     }
     let mut coefficients = Coefficients::new(s);
     let level = s.number(-1.0, 1.0);
@@ -56,7 +57,8 @@ pub(super) fn survey(s: &mut Sketch) {
         terms.push(groups(s, n, i, size));
     }
     let scale = if link == Link::Identity { noise(s, size) } else { Term::new("1", 1.0) };
-    let distribution = s.likelihood(link, &sum(&terms), &scale);
+    let predictor = s.predictor(link, sum(&terms));
+    let distribution = s.likelihood(link, &predictor, &scale);
     let y = s.name(Kind::Data);
     s.long_plate(i, n, &[format!("observe {y}[{i}] ~ {distribution};")]);
 }
@@ -72,29 +74,20 @@ fn covariate(s: &mut Sketch, n: usize, i: &str, near: bool) -> Covariate {
         let name = s.name(Kind::Input);
         let values: Vec<&str> = (0..n).map(|_| s.pick(["0", "1"])).collect();
         s.define_known(&name, &format!("[{}]", values.join(", ")));
-        return Covariate { text: format!("{name}[{i}]"), spread: 0.5 };
+        return Covariate { text: format!("{name}[{i}]"), middle: 0.5, spread: 0.5 };
     }
     let (low, high) = s.pick(UNITS);
     let x = s.known(n, low, high).text;
-    let spread = 0.3 * (high - low);
+    let (middle, spread) = (0.5 * (low + high), 0.3 * (high - low));
     match s.int(if near { 4 } else { 0 }, 9) {
-        0..6 if !near => Covariate { text: format!("{x}[{i}]"), spread },
-        0..8 => Covariate { text: format!("({x}[{i}] - {})", show(rough((low + high) / 2.0))), spread }.tidied(),
+        0..6 if !near => Covariate { text: format!("{x}[{i}]"), middle, spread },
+        0..8 if middle == 0.0 => Covariate { text: format!("{x}[{i}]"), middle, spread },
+        0..8 => Covariate { text: format!("({x}[{i}] - {})", show(middle)), middle: 0.0, spread },
         _ => {
             let (middle, width) = (s.name(Kind::Value), s.name(Kind::Value));
             s.define_known(&middle, &format!("mean({x})"));
             s.define_known(&width, &format!("sd({x})"));
-            Covariate { text: format!("({x}[{i}] - {middle}) / {width}"), spread: 1.0 }
-        }
-    }
-}
-
-impl Covariate {
-    /// Without a difference from 0.
-    fn tidied(self) -> Self {
-        match self.text.strip_prefix('(').and_then(|text| text.strip_suffix(" - 0)")) {
-            Some(text) => Self { text: text.to_owned(), ..self },
-            None => self,
+            Covariate { text: format!("({x}[{i}] - {middle}) / {width}"), middle: 0.0, spread: 1.0 }
         }
     }
 }
@@ -117,20 +110,16 @@ impl Coefficients {
 
     /// The next one, about `width` from `mean`; where `may_be_flat`, its prior may be.
     fn sample(&mut self, s: &mut Sketch, mean: f64, width: f64, may_be_flat: bool) -> Term {
-        let (mean, width) = (show(rough(mean)), rough(width));
-        let is_flat = may_be_flat && self.are_flat;
-        let wide = if is_flat || may_be_flat { self.wide } else { 1.0 };
-        let distribution = if is_flat {
-            format!("flat() simulate normal({mean}, {})", show(width))
-        } else {
-            format!("normal({mean}, {})", show(rough(width * wide)))
-        };
-        self.push(s, &distribution, width)
+        let (mean, is_flat) = (rough(mean), may_be_flat && self.are_flat);
+        let width = rough(if may_be_flat && !is_flat { width * self.wide } else { width });
+        let prior = format!("normal({}, {})", show(mean), show(width));
+        let distribution = if is_flat { format!("flat() simulate {prior}") } else { prior };
+        self.push(s, &distribution, mean.hypot(width))
     }
 
     /// The next one, around a latent.
     fn sample_around(&mut self, s: &mut Sketch, mean: &Term, width: f64) -> Term {
-        self.push(s, &format!("normal({mean}, {})", show(rough(width))), width)
+        self.push(s, &format!("normal({mean}, {})", show(rough(width))), mean.size.hypot(width))
     }
 
     fn push(&mut self, s: &mut Sketch, distribution: &str, size: f64) -> Term {

@@ -270,6 +270,12 @@ fn failed(reason: impl Into<String>) -> InferError {
     InferError::SamplerFailed { engine: NAME, reason: reason.into() }
 }
 
+/// An error of the sampler's library, which may come with a stack backtrace after its first line.
+fn refused(error: impl std::fmt::Display) -> InferError {
+    let text = error.to_string();
+    failed(text.lines().next().unwrap_or_default())
+}
+
 /// A thread: drives its chains until nobody tells it how far any more.
 fn work(
     density: &dyn LogDensity,
@@ -373,8 +379,8 @@ fn begin<'a, S: Settings>(
     }
     let math = CpuMath::new(Adapter { evaluator, dimension: density.dimension() });
     let mut rng = stream(seed, StreamPurpose::Chain, number as u64);
-    let mut chain = settings.new_chain(number as u64, math, &mut rng).map_err(|e| failed(e.to_string()))?;
-    chain.set_position(start).map_err(|e| failed(e.to_string()))?;
+    let mut chain = settings.new_chain(number as u64, math, &mut rng).map_err(refused)?;
+    chain.set_position(start).map_err(refused)?;
     Ok(chain)
 }
 
@@ -397,7 +403,7 @@ fn advance<M: nuts_rs::Math, C: Chain<M>>(
         if deadline.has_passed() {
             break;
         }
-        let (position, _, statistics, progress) = chain.expanded_draw().map_err(|e| failed(e.to_string()))?;
+        let (position, _, statistics, progress) = chain.expanded_draw().map_err(refused)?;
         if keep {
             round.positions.push(position.into_vec());
             round.statistics.push(read(&statistics, progress.diverging));

@@ -77,6 +77,11 @@ pub trait Handler {
         let _ = (address, value, depends_on_masked);
     }
 
+    /// An input without a distribution.
+    fn input(&mut self, address: AddressId, value: &Value) {
+        let _ = (address, value);
+    }
+
     /// The execution is about to be rejected because latents made `reason` happen. Engines count these.
     fn rejected(&mut self, reason: &RuntimeError) {
         let _ = reason;

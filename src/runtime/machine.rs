@@ -394,7 +394,10 @@ impl<'p> Execution<'p, '_> {
         }
         let Some(distribution) = &stmt.distribution else {
             return match known {
-                Some(value) => self.store(frame, &stmt.target, &indices, value, false, true),
+                Some(value) => {
+                    self.handler.input(address, &value);
+                    self.store(frame, &stmt.target, &indices, value, false, true)
+                }
                 None => Err(self.missing(stmt, address, span)),
             };
         };

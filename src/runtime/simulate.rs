@@ -193,6 +193,10 @@ impl Handler for Draw {
         Err(RuntimeError::FactorInSimulation { span }.into())
     }
 
+    fn input(&mut self, address: AddressId, value: &Value) {
+        self.drawn.push((address, value.clone()));
+    }
+
     fn deterministic(&mut self, address: AddressId, value: &Value, _: bool) {
         self.drawn.push((address, value.clone()));
     }

@@ -440,3 +440,20 @@ fn a_law_of_a_family_gives_the_density_of_the_family() {
     let expected = distribution.log_density(&Point::Scalar(0.5));
     assert_eq!(Law::Family(distribution).log_density(&0.5.into()), Some(expected));
 }
+
+#[test]
+fn inputs_without_a_distribution_are_simulated_with_the_rest() {
+    // By columns, and by the machine.
+    for observed in ["normal(mu, c)", "truncated(normal(mu, 1), c, inf)"] {
+        let source = format!(
+            "model m {{ given c: real @ 3; given n: int; sample mu ~ normal(0, 3); for i in 0..n {{ observe y[i] ~ {observed}; }} }}"
+        );
+        let model = unmask::Model::from_source("m.ppl", &source).unwrap();
+        let draws = model.simulate(&unmask::Data::new().with("n", 2_i64), 3, 1).unwrap();
+        for execution in &draws.executions {
+            let names: Vec<&str> = execution.variables.iter().map(|(name, _)| &**name).collect();
+            assert_eq!(names, ["c", "n", "mu", "y"], "{observed}");
+            assert_eq!(execution.variables[0].1, Value::Real(3.0));
+        }
+    }
+}

@@ -44,6 +44,17 @@ fn a_cut_text_loses_iterations_and_keeps_its_targets() {
         assert!((middle(&whole) - middle(&cut)).abs() < 1e-9);
     }
     assert!(lengths.len() > 4, "{lengths:?}");
+    // Coefficients are no iterations, and of what is asked for each variable keeps a line.
+    let coefficients = "model m { let x = [1, 2, 3, 1, 2, 3, 1, 2, 3, 1]; for k in 0..3 { sample b[k] ~ normal(0, 1); } \
+         plate i in 0..10 { observe y[i] ~ normal(b[0] + b[1] * x[i] + b[2], 1); } }";
+    let groups = "model m { sample a ~ normal(0, 1); plate i in 0..6 { sample t[i] ~ normal(a, 1); observe y[i] ~ \
+         normal(t[i], 1); } }";
+    for seed in 0..20 {
+        let example = draw(coefficients, 1.0, seed);
+        let rows: std::collections::BTreeSet<u32> = example.sequence.element_rows.iter().copied().collect();
+        assert_eq!((example.targets.len(), rows.len()), (3, 3));
+        assert_eq!(draw(groups, 1.0, seed).targets.len(), 7);
+    }
     // What has no loops stays as it is.
     let source = "model m { sample a ~ normal(0, 3); observe y ~ normal(a, 1); }";
     assert_eq!(draw(source, 0.0, 1).sequence.tokens, draw(source, 1.0, 1).sequence.tokens);
