@@ -5,8 +5,8 @@ numbers of steps, and the held-out loss that each ends with, below that of the a
         `unmask train`]...
 
 Each training has its own schedule, so that each curve joins ends of trainings and not their middles. Trainings that are there are not
-repeated: it can be stopped and goes on, with the same options and binary. Writes scaling.json, scaling.md and scaling.svg to the folder (default: target/scaling). Needs
-nothing but Python and `unmask` (`cargo build --release`).
+repeated: it can be stopped and goes on, with the same options and binary. Writes scaling.json, scaling.md and scaling.svg to the folder
+(default: target/scaling). Needs nothing but Python and `unmask` (`cargo build --release`).
 """
 
 import argparse
@@ -50,12 +50,6 @@ def train(binary, folder, width, steps, extra):
                 ends.append(line["held_out"])
         return ends[-1] if ends else None
 
-    recipe = {"batch": BATCH, "held_out": HELD_OUT, "seed": SEED, "options": extra}
-    made_by = folder / "recipe.json"
-    if not made_by.exists():
-        made_by.write_text(json.dumps(recipe) + "\n")
-    if json.loads(made_by.read_text()) != recipe:
-        raise SystemExit(f"{folder} holds trainings with other options: {made_by.read_text().strip()}")
     if last() is None:
         options = ["--resume"] if checkpoint.exists() else []
         command = [binary, "train", "--generated", "-o", weights, "--width", width, "--steps", steps, "--batch", BATCH]
@@ -110,7 +104,8 @@ def numbers(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form, allow_abbrev=False)
     parser.add_argument("--unmask", default="unmask", help="the binary")
     parser.add_argument("--widths", type=numbers, default=[32, 64, 128])
     parser.add_argument("--steps", type=numbers, default=[100, 200, 400])
@@ -118,6 +113,12 @@ def main():
     parser.add_argument("-o", "--output", type=pathlib.Path, default=pathlib.Path("target/scaling"))
     arguments, extra = parser.parse_known_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
+    recipe = {"batch": BATCH, "held_out": HELD_OUT, "seed": SEED, "options": extra}
+    made_by = arguments.output / "recipe.json"
+    if not made_by.exists():
+        made_by.write_text(json.dumps(recipe) + "\n")
+    if json.loads(made_by.read_text()) != recipe:
+        raise SystemExit(f"{arguments.output} holds trainings with other options: {made_by.read_text().strip()}")
 
     runs = []
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:

@@ -13,7 +13,7 @@ use crate::network::Sequence;
 use crate::runtime::{Annotated, Line};
 use crate::span::FileId;
 use crate::syntax::{self, Token, ast};
-use crate::trace::{Statement, take_statements};
+use crate::trace::{Statement, first_subscript, take_statements};
 use crate::value::Value;
 
 /// Tokens that a program has at most after iterations were left out.
@@ -67,7 +67,7 @@ impl Prompt {
             let tokens = encoded.tokens.len();
             whole = Some(tokens);
             // Lengths are counted in lexemes, of which the encoding may make several tokens.
-            let lexemes = length(&syntax::print(&visible));
+            let lexemes = syntax::lexemes(&syntax::print(&visible));
             let wanted = context.min(SHORTENED) * lexemes.min(tokens) / tokens.max(1);
             lines = minibatch(&mut visible, &annotated.lines, wanted, order);
             encoded = encoding.encode(&syntax::print(&visible), names)?;
@@ -189,7 +189,7 @@ fn minibatch<'l>(
     let pieces: Vec<Piece<'_>> = taken
         .map(|Statement { statement, lines, iteration }| {
             let text = syntax::print_statement(&statement);
-            let tokens = length(&text);
+            let tokens = syntax::lexemes(&text);
             Piece { statement, lines, iteration, text, tokens }
         })
         .collect();
@@ -197,7 +197,7 @@ fn minibatch<'l>(
     iterations.sort_unstable();
     iterations.dedup();
     order(&mut iterations);
-    let room = context.saturating_sub(length(&syntax::print(file)));
+    let room = context.saturating_sub(syntax::lexemes(&syntax::print(file)));
     let shared = shared(&pieces);
     let is_shared = |piece: &Piece<'_>| piece.lines.iter().any(|line| shared.contains(root(&line.variable)));
     let own: Vec<Option<i64>> = pieces.iter().map(|p| p.iteration.filter(|_| !is_shared(p))).collect();
@@ -222,10 +222,6 @@ fn minibatch<'l>(
     of
 }
 
-fn length(text: &str) -> usize {
-    syntax::lex(FileId::default(), text).tokens.len()
-}
-
 /// The first name of a variable.
 fn root(variable: &str) -> &str {
     variable.split('.').next().unwrap_or(variable)
@@ -239,10 +235,7 @@ fn shared<'p>(pieces: &'p [Piece<'_>]) -> FxHashSet<&'p str> {
         for (at, (token, _)) in tokens.iter().enumerate() {
             let Token::Name(name) = token else { continue };
             let is_field = at > 0 && tokens[at - 1].0 == Token::Dot;
-            let subscript = match (tokens.get(at + 1), tokens.get(at + 2)) {
-                (Some((Token::LeftBracket, _)), Some((Token::Int(index), _))) => index.parse().ok(),
-                (Some(_) | None, Some(_) | None) => None,
-            };
+            let subscript = first_subscript(&tokens, at).and_then(|(index, _)| index.parse().ok());
             if !is_field && (subscript.is_none() || subscript != piece.iteration) {
                 shared.insert(*name);
             }

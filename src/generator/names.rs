@@ -154,11 +154,6 @@ pub(super) fn free(name: &str) -> bool {
     is_name && !["e", "pi", "inf", "nan"].contains(&name) && Builtin::lookup(name).is_none()
 }
 
-/// How many lexemes a text has.
-pub(super) fn tokens(text: &str) -> usize {
-    syntax::lex(FileId::default(), text).tokens.len()
-}
-
 /// The names in a text.
 pub(super) fn names_in(text: &str) -> Vec<String> {
     let tokens = syntax::lex(FileId::default(), text).tokens;

@@ -7,9 +7,10 @@ use std::ops::Range;
 use rand::RngExt as _;
 use rustc_hash::FxHashSet;
 
-use super::names::{Kind, Style, free, tokens};
+use super::names::{Kind, Style, free};
 use super::term::{Term, show, smaller, sum};
 use crate::infer::Stream;
+use crate::syntax;
 
 /// Joint values of discrete latents and outcomes of branches.
 const MOST_COMBINATIONS: usize = 64;
@@ -244,7 +245,7 @@ impl Sketch {
 
     /// Takes note of a table that stands in so many lines: unlike an element of it that is known, all of it does.
     pub fn table(&mut self, table: &str, lines: usize) {
-        self.lexemes += lines * tokens(table);
+        self.lexemes += lines * syntax::lexemes(table);
     }
 
     pub fn plate(&mut self, i: &str, n: usize, body: &[String]) {
@@ -261,7 +262,7 @@ impl Sketch {
     fn count(&mut self, text: &str, times: usize) {
         let lines = text.matches(';').count();
         // Each line ends with `@` and a value; subscripts are numbers, with brackets only on the left.
-        self.lexemes += times * (tokens(text) + 2 * lines);
+        self.lexemes += times * (syntax::lexemes(text) + 2 * lines);
         let samples = text.matches("sample ").count();
         self.latents += times * samples;
         self.is_heavy |= samples > 0 && text.contains("cauchy(");

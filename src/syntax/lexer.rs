@@ -200,6 +200,11 @@ pub struct Lexed<'s> {
     pub errors: Vec<LexError>,
 }
 
+/// How many lexemes a text has.
+pub fn lexemes(text: &str) -> usize {
+    lex(FileId::default(), text).tokens.len()
+}
+
 /// Cuts `text` into tokens and comments. Never fails: errors are part of the result.
 ///
 /// ```

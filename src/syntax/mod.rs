@@ -26,7 +26,7 @@ pub use builder::MAX_DEPTH;
 pub use dump::{dump_ast, dump_tokens};
 pub use error::{NotPath, SyntaxError};
 pub use layout::LINE_WIDTH;
-pub use lexer::{Comment, LexError, Lexed, MAX_TEXT, lex};
+pub use lexer::{Comment, LexError, Lexed, MAX_TEXT, lex, lexemes};
 pub use parser::{MAX_ERRORS, Parsed, parse, parse_expression};
 pub use printer::{format, print, print_expression, print_statement};
 pub use same::{same_syntax, strip_parens};

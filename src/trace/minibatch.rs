@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::check::core::{Block, ModelId, Program, StmtKind, VariableKind};
 use crate::diagnostic::Diagnostic;
 use crate::runtime::{Annotated, Line};
-use crate::span::{FileId, Spanned};
+use crate::span::{FileId, Span, Spanned};
 use crate::syntax::ast::{self, Role};
 use crate::syntax::{self, Token, lex};
 
@@ -286,10 +286,7 @@ impl Plate {
             if after_dot || !self.roots.contains(*name) {
                 continue;
             }
-            let (Some((Token::LeftBracket, _)), Some((Token::Int(old), span))) = (tokens.get(i + 1), tokens.get(i + 2))
-            else {
-                return Some(Err((*name).to_owned()));
-            };
+            let Some((old, span)) = first_subscript(&tokens, i) else { return Some(Err((*name).to_owned())) };
             let new = old.parse::<i64>().ok().and_then(|old| numbers.get(&old))?;
             out.push_str(&text[from..span.range().start]);
             out.push_str(&new.to_string());
@@ -297,6 +294,14 @@ impl Plate {
         }
         out.push_str(&text[from..]);
         Some(Ok(out))
+    }
+}
+
+/// The first subscript behind the name at `at`, where it is a number.
+pub fn first_subscript<'t>(tokens: &[(Token<'t>, Span)], at: usize) -> Option<(&'t str, Span)> {
+    match tokens.get(at + 1..at + 3)? {
+        [(Token::LeftBracket, _), (Token::Int(index), span)] => Some((index, *span)),
+        _ => None,
     }
 }
 

@@ -10,4 +10,4 @@ mod minibatch;
 pub use crate::runtime::{Annotated, Line, MAX_LINES, NotAnnotated, annotate};
 pub use execution::{Choice, Trace, Tracer};
 pub use mask::{Mask, open};
-pub use minibatch::{NoMinibatch, Plate, Statement, take_statements};
+pub use minibatch::{NoMinibatch, Plate, Statement, first_subscript, take_statements};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use unmask::foundation::{AnchorKind, Encoding, Example, ExampleOptions, FoundationError, Vocabulary};
-use unmask::generator::{FAMILIES, Generated, exercise, generate};
+use unmask::generator::{FAMILIES, Family, Generated, exercise, generate};
 use unmask::infer::Query;
 use unmask::runtime::random_stream;
 use unmask::span::FileId;
@@ -62,6 +62,18 @@ fn exercises_lean_on_what_is_hard() {
     let count = |write: &dyn Fn(u64) -> Generated| (0..1_000).filter(|i| hard.contains(&write(*i).family)).count();
     let (plain, leaning) = (count(&|i| generate(0, i, None)), count(&|i| exercise(0, i)));
     assert!(hard.len() > 3 && leaning > plain + 40, "{plain} {leaning}");
+    // Each as often as it is to be: up to four times as often where it is hard.
+    let expected = |weight: &dyn Fn(&Family) -> usize| {
+        let of =
+            |wanted: bool| FAMILIES.iter().filter(move |f| !wanted || f.difficulty >= 30).map(weight).sum::<usize>();
+        of(true) as f64 / of(false) as f64
+    };
+    for (count, share) in
+        [(plain, expected(&|f| f.weight)), (leaning, expected(&|f| f.weight * (100 + 3 * f.difficulty)))]
+    {
+        let error = (1_000.0 * share * (1.0 - share)).sqrt();
+        assert!((count as f64 - 1_000.0 * share).abs() < 4.0 * error, "{count} of 1,000, {share}");
+    }
     assert_eq!(exercise(3, 4), exercise(3, 4));
 }
 
